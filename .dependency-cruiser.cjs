@@ -1,0 +1,46 @@
+// The arrows of ARCHITECTURE.md: cli → surfaces → pipeline → providers/learning → translate → platform.
+// Everything may import platform; platform imports nothing of ours.
+const wings = ['cli', 'surfaces', 'pipeline', 'learning', 'providers', 'translate', 'platform']
+const allowed = {
+  cli: ['surfaces', 'pipeline', 'providers', 'learning', 'platform'],
+  surfaces: ['pipeline', 'providers', 'translate', 'platform'],
+  pipeline: ['providers', 'learning', 'translate', 'platform'],
+  providers: ['translate', 'platform'],
+  learning: ['platform'],
+  translate: ['platform'],
+  platform: [],
+}
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'no-dev-dependency-in-source',
+      severity: 'error',
+      from: { path: '^src', pathNot: '\\.(test|fixtures)\\.ts$' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'sockets-only-through-egress',
+      comment: 'Only the egress module may open outbound connections.',
+      severity: 'error',
+      from: { path: '^src', pathNot: '^src/platform/security/egress|\\.test\\.ts$' },
+      to: { path: '^(undici|net|tls|node:net|node:tls|https|dgram|dns)$' },
+    },
+    ...wings.map(wing => ({
+      name: `arrows-${wing}`,
+      severity: 'error',
+      from: { path: `^src/${wing}/` },
+      to: {
+        path: '^src/',
+        pathNot: [wing, ...allowed[wing]].map(w => `^src/${w}/`),
+      },
+    })),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+}

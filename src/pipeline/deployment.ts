@@ -1,0 +1,26 @@
+import type { ModelPrice } from '../providers/model-price.ts'
+import type { Target, Wire } from '../providers/wire.ts'
+
+/** One upstream that can answer for a model group. Immutable; compiled into the snapshot. Times are milliseconds. */
+export interface Deployment {
+  /** Stable over restarts: `model_info.id`, else a hash of the parameters. Sent as `x-litellm-model-id`. */
+  readonly id: string
+  /** The public name callers ask for (`model_name`). */
+  readonly group: string
+  readonly wire: Wire
+  readonly target: Target
+  readonly price: ModelPrice | undefined
+  readonly weight: number | undefined
+  readonly rpm: number | undefined
+  readonly tpm: number | undefined
+  readonly order: number | undefined
+  readonly maxParallelRequests: number | undefined
+  readonly timeout: number
+  readonly streamTimeout: number | undefined
+  readonly ttftTimeout: number | undefined
+  readonly streamIdleTimeout: number | undefined
+  readonly numRetries: number | undefined
+  readonly cooldown: number | undefined
+  readonly allowedFails: number | undefined
+  readonly tags: readonly string[]
+}
