@@ -1,3 +1,4 @@
+import type { FailureKind } from '../platform/errors/gateway-error.ts'
 import type { ModelPrice } from '../providers/model-price.ts'
 import type { Target, Wire } from '../providers/wire.ts'
 
@@ -22,5 +23,7 @@ export interface Deployment {
   readonly numRetries: number | undefined
   readonly cooldown: number | undefined
   readonly allowedFails: number | undefined
+  /** `model_info.allowed_fails_policy`: failures tolerated per kind in 60 s. */
+  readonly allowedFailsPolicy?: Readonly<Partial<Record<FailureKind, number>>>
   readonly tags: readonly string[]
 }

@@ -1,0 +1,109 @@
+import type { ServerResponse } from 'node:http'
+import type { Identity } from './identity/master-key.ts'
+import type { Door } from './door.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { NativeRequest } from '../providers/wire.ts'
+import type { TokenUsage } from '../translate/token-usage.ts'
+import type { Deployment } from './deployment.ts'
+import type { Consideration } from './routing/types.ts'
+
+/** What a caller may set per call, from body fields and `x-litellm-*` headers. Times are milliseconds. */
+export interface CallOptions {
+  readonly timeout: number | undefined
+  readonly streamTimeout: number | undefined
+  readonly numRetries: number | undefined
+  readonly fallbacks: readonly unknown[] | undefined
+  readonly disableFallbacks: boolean
+}
+
+/** One try at one deployment, kept for the headers and the explain endpoint. Fixed size: no bodies, no messages. */
+export interface Hop {
+  readonly group: string
+  readonly deployment: string
+  readonly provider: string
+  readonly model: string
+  readonly startedAt: number
+  duration: number
+  status: number
+  /** Failure kind, or undefined when the hop answered. */
+  error: string | undefined
+  message: string | undefined
+  /** Milliseconds waited before this hop (back-off). */
+  readonly delay: number
+}
+
+export interface PlanRecord {
+  readonly group: string
+  readonly strategy: string
+  readonly reason: string
+  readonly considered: readonly Consideration[]
+  readonly chosen: string | undefined
+}
+
+/** Everything known of one call while it travels. Fixed shape: fields are set once, in order of travel. */
+export class Call {
+  readonly id: string
+  readonly snapshot: Snapshot
+  readonly door: Door
+  readonly identity: Identity
+  readonly request: NativeRequest
+  readonly model: string
+  readonly stream: boolean
+  readonly options: CallOptions
+  readonly response: ServerResponse
+  /** Monotonic milliseconds at which the request head was read. */
+  readonly startedAt: number
+  readonly epoch: number
+
+  closed = false
+  #onClose: (() => void) | undefined
+
+  retries = 0
+  fallbacks = 0
+  deployment: Deployment | undefined
+  usage: TokenUsage | undefined
+  droppedParams: readonly string[] = []
+  /** Milliseconds spent waiting for upstreams, back-off included; the rest of the duration is our own. */
+  upstreamTime = 0
+  ttft: number | undefined
+  status = 0
+  error: string | undefined
+  readonly hops: Hop[] = []
+  readonly plans: PlanRecord[] = []
+
+  constructor(init: {
+    id: string
+    snapshot: Snapshot
+    door: Door
+    identity: Identity
+    request: NativeRequest
+    model: string
+    stream: boolean
+    options: CallOptions
+    response: ServerResponse
+    startedAt: number
+    epoch: number
+  }) {
+    this.id = init.id
+    this.snapshot = init.snapshot
+    this.door = init.door
+    this.identity = init.identity
+    this.request = init.request
+    this.model = init.model
+    this.stream = init.stream
+    this.options = init.options
+    this.response = init.response
+    this.startedAt = init.startedAt
+    this.epoch = init.epoch
+    init.response.on('close', () => {
+      this.closed = true
+      this.#onClose?.()
+    })
+  }
+
+  /** The current waiter to be woken when the caller goes away; one at a time. */
+  onClose(listener: (() => void) | undefined): void {
+    this.#onClose = listener
+    if (this.closed) listener?.()
+  }
+}

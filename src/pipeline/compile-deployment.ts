@@ -1,0 +1,189 @@
+import { hash } from 'node:crypto'
+import { requestDefaults } from '../platform/config/deployment-params.ts'
+import type { ModelListEntry } from '../platform/config/model-list.ts'
+import type { GatewayConfig } from '../platform/config/schema.ts'
+import { GatewayError } from '../platform/errors/gateway-error.ts'
+import { Secret } from '../platform/security/secret.ts'
+import { factsFromConfig, type PriceBook } from '../providers/price-book.ts'
+import { wireOf } from '../providers/registry.ts'
+import { vendorOfModel } from '../providers/vendors.ts'
+import type { Target, Vendor } from '../providers/wire.ts'
+import type { Deployment } from './deployment.ts'
+import type { RoutingSettings } from './routing/settings.ts'
+
+export interface CompileContext {
+  readonly config: GatewayConfig
+  readonly settings: RoutingSettings
+  readonly prices: PriceBook
+  readonly env: NodeJS.ProcessEnv
+  readonly demoOrigin: string | undefined
+}
+
+type Params = ModelListEntry['litellm_params']
+
+/** The config entry a deployment came from; needed again when a wildcard is made concrete. */
+const entries = new WeakMap<Deployment, ModelListEntry>()
+
+/** @throws GatewayError `config_invalid`, naming the model and the fix. */
+export function compileDeployment(entry: ModelListEntry, context: CompileContext): Deployment {
+  const params = withDefaults(entry.litellm_params, context)
+  const deployment = build(entry, params, params.model, context, entry.model_info?.id ?? deploymentId(entry))
+  entries.set(deployment, entry)
+  return deployment
+}
+
+/**
+ * A wildcard deployment made concrete: `*` in its model is replaced by what the request's name had there.
+ * Shares the wildcard's id, so that its statistics and cooldown cover all its models.
+ */
+export function forRequestedModel(
+  deployment: Deployment,
+  requested: string,
+  captured: readonly string[],
+  context: CompileContext,
+): Deployment {
+  const entry = entries.get(deployment)
+  if (entry === undefined) return deployment
+  const params = withDefaults(entry.litellm_params, context)
+  let next = 0
+  const model = params.model === '*' ? requested : params.model.replace(/\*/g, () => captured[next++] ?? '')
+  return build(entry, params, model, context, deployment.id)
+}
+
+function withDefaults(params: Params, { config }: CompileContext): Params {
+  const defaults = config.router_settings.default_litellm_params
+  return defaults === undefined ? params : { ...defaults, ...params }
+}
+
+function build(entry: ModelListEntry, params: Params, fullModel: string, context: CompileContext, id: string): Deployment {
+  const { config, settings, prices, env } = context
+  const info = entry.model_info
+  const { vendor, model } = vendorOf(entry, fullModel, params)
+  const facts = factsFromConfig(params, info ?? {}, prices.lookup(vendor.id, model, info?.base_model))
+  const base = baseUrl(entry, vendor, params, context)
+  const key = params.api_key ?? fromEnvironment(vendor.apiKeyEnv, env)
+  const bearer = bearerToken(vendor, params, env)
+  const target: Target = {
+    vendor,
+    model,
+    origin: base.origin,
+    basePath: base.pathname.replace(/\/+$/, ''),
+    apiKey: bearer !== undefined && params.api_key === undefined ? undefined : key,
+    bearerToken: bearer,
+    apiVersion: params.api_version ?? baseApiVersion(base) ?? (vendor.wire === 'azure-openai' ? env['AZURE_API_VERSION'] : undefined),
+    organization: params.organization ?? (vendor.id === 'openai' ? env['OPENAI_ORGANIZATION'] : undefined),
+    extraHeaders: extraHeaders(vendor, params),
+    defaults: requestDefaults(params),
+    capabilities: facts.capabilities,
+    baseModel: info?.base_model,
+    dropParams: params.drop_params ?? config.litellm_settings.drop_params,
+    additionalDropParams: params.additional_drop_params ?? [],
+    allowedOpenaiParams: params.allowed_openai_params ?? [],
+    modifyParams: params.modify_params ?? config.litellm_settings.modify_params,
+  }
+  return {
+    id,
+    group: entry.model_name,
+    wire: wireOf(vendor.wire),
+    target,
+    price: vendor.id === 'demo' ? (facts.price ?? freeOfCharge) : facts.price,
+    weight: params.weight,
+    rpm: params.rpm,
+    tpm: params.tpm,
+    order: params.order,
+    maxParallelRequests: params.max_parallel_requests ?? config.router_settings.default_max_parallel_requests,
+    timeout: milliseconds(params.timeout) ?? settings.timeout,
+    streamTimeout: milliseconds(params.stream_timeout) ?? settings.streamTimeout,
+    ttftTimeout: milliseconds(params.ttft_timeout) ?? settings.ttftTimeout,
+    streamIdleTimeout: milliseconds(params.stream_idle_timeout) ?? settings.streamIdleTimeout,
+    numRetries: params.num_retries ?? params.max_retries,
+    cooldown: milliseconds(params.cooldown_time ?? info?.cooldown_time),
+    allowedFails: info?.allowed_fails,
+    tags: [],
+  }
+}
+
+/** The demo models run in this process: known to cost nothing. */
+const freeOfCharge = { input: 0, output: 0 }
+
+function vendorOf(entry: ModelListEntry, model: string, params: Params): { vendor: Vendor; model: string } {
+  try {
+    return vendorOfModel(model, params.custom_llm_provider)
+  } catch (error) {
+    throw invalid(entry, error instanceof Error ? error.message : String(error))
+  }
+}
+
+function baseUrl(entry: ModelListEntry, vendor: Vendor, params: Params, context: CompileContext): URL {
+  if (vendor.id === 'demo' && context.demoOrigin !== undefined) return new URL(`${context.demoOrigin}/v1`)
+  const text =
+    params.api_base ?? params.base_url ?? vendor.baseUrlEnv.map(name => context.env[name]).find(Boolean) ?? vendor.baseUrl
+  if (text === undefined || text === '') {
+    const env = vendor.baseUrlEnv.length > 0 ? ` or the environment variable ${vendor.baseUrlEnv.join(' or ')}` : ''
+    throw invalid(entry, `${vendor.name} has no default address; set litellm_params.api_base${env}.`)
+  }
+  let url: URL
+  try {
+    url = new URL(text)
+  } catch {
+    throw invalid(entry, `litellm_params.api_base is not a URL; write it like https://host/v1.`)
+  }
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+    throw invalid(entry, 'litellm_params.api_base must begin with https:// or http://.')
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw invalid(entry, 'litellm_params.api_base may not hold a user name or password; use api_key or extra_headers.')
+  }
+  return url
+}
+
+/** Azure endpoints are often copied whole, `?api-version=` included. */
+function baseApiVersion(base: URL): string | undefined {
+  return base.searchParams.get('api-version') ?? undefined
+}
+
+function bearerToken(vendor: Vendor, params: Params, env: NodeJS.ProcessEnv): Secret | undefined {
+  if (params.azure_ad_token !== undefined) return params.azure_ad_token
+  if (params.api_key !== undefined) return undefined
+  if (vendor.wire === 'azure-openai' && fromEnvironment(vendor.apiKeyEnv, env) === undefined) {
+    return fromEnvironment(['AZURE_AD_TOKEN'], env)
+  }
+  if (vendor.id === 'anthropic' && env['ANTHROPIC_API_KEY'] === undefined) {
+    return fromEnvironment(['ANTHROPIC_AUTH_TOKEN'], env)
+  }
+  return undefined
+}
+
+function fromEnvironment(names: readonly string[], env: NodeJS.ProcessEnv): Secret | undefined {
+  for (const name of names) {
+    const value = env[name]
+    if (value !== undefined && value !== '') return new Secret(value)
+  }
+  return undefined
+}
+
+function extraHeaders(vendor: Vendor, params: Params): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(params.extra_headers ?? {})) headers[name.toLowerCase()] = value
+  if (vendor.id === 'demo' && params.words_per_second !== undefined) {
+    headers['x-demo-words-per-second'] = String(params.words_per_second)
+  }
+  return headers
+}
+
+/** The same parameters give the same id, over restarts and replicas. Credentials take part only as part of the hash. */
+function deploymentId(entry: ModelListEntry): string {
+  const text = JSON.stringify([entry.model_name, entry.litellm_params], (_key, value: unknown) => {
+    if (value instanceof Secret) return hash('sha256', value.reveal())
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+  })
+  return hash('sha256', text)
+}
+
+const milliseconds = (seconds: number | undefined): number | undefined =>
+  seconds === undefined ? undefined : seconds * 1000
+
+function invalid(entry: ModelListEntry, message: string): GatewayError {
+  return new GatewayError('config_invalid', `model_list: ${entry.model_name} (${entry.litellm_params.model}): ${message}`)
+}

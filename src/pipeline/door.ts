@@ -1,0 +1,28 @@
+import type { GatewayError } from '../platform/errors/gateway-error.ts'
+import type { Dialect, NativeRequest, Operation } from '../providers/wire.ts'
+import type { ChatRequest, ChatResponse } from '../translate/openai/types.ts'
+import type { ChatStreamEncoder } from '../translate/stream.ts'
+
+/**
+ * What the pipeline must know of the protocol a caller speaks. Surfaces implement it; the pipeline never asks which
+ * surface it serves.
+ */
+export interface Door {
+  readonly dialect: Dialect
+  readonly operation: Operation
+  /** Checks what every deployment needs. @throws GatewayError that names the field at fault. */
+  validate(body: Readonly<Record<string, unknown>>): void
+  /** Caller's body → hub. @throws GatewayError for a body that cannot be translated. */
+  chatRequest(request: NativeRequest): ChatRequest
+  /** Hub answer → the caller's body, as JSON text. */
+  chatResponse(response: ChatResponse, request: NativeRequest): string
+  streamEncoder(request: NativeRequest, id: string): ChatStreamEncoder
+  /**
+   * For operations that need no model: the answer made here, as JSON text, for deployments whose vendor does not offer
+   * the operation. Absent on operations that only a model can answer.
+   */
+  answerHere?(request: NativeRequest): string
+  errorBody(error: GatewayError, requestId: string): string
+  /** An error event and a clean end, for a stream whose head is already sent. */
+  errorEvent(error: GatewayError): string
+}

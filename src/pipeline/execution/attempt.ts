@@ -1,0 +1,306 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { GatewayError, UpstreamFailure } from '../../platform/errors/gateway-error.ts'
+import type { DispatchController, DispatchHandler, Dispatcher } from '../../platform/security/egress.ts'
+import type { Call } from '../call.ts'
+import type { Deployment } from '../deployment.ts'
+import { type Inflater, inflate, inflaterFor } from './content-encoding.ts'
+import type { Answer, Leg } from './leg.ts'
+import type { StreamReader } from './stream-reader.ts'
+import { transportFailure } from './transport-failure.ts'
+
+export type AttemptResult =
+  /** A complete answer; nothing is sent to the caller yet. */
+  | { readonly kind: 'answer'; readonly answer: Answer; readonly headers: IncomingHttpHeaders; readonly ttft: undefined }
+  /** The stream was committed and has ended; `failure` is set when it ended with an error event. */
+  | { readonly kind: 'streamed'; readonly failure: UpstreamFailure | undefined; readonly ttft: number | undefined }
+  /** Nothing was sent to the caller: retry or fall back. */
+  | { readonly kind: 'failed'; readonly failure: UpstreamFailure }
+  /** The caller went away. */
+  | { readonly kind: 'aborted' }
+
+/** Milliseconds and bytes that bound one attempt. */
+export interface AttemptLimits {
+  /** Until the complete answer, or until a stream's first content. */
+  readonly firstContent: number
+  /** Longest silence of a committed stream. */
+  readonly idle: number
+  /** How long a stream's head is held for its first content. */
+  readonly commit: number
+  readonly maxBodyBytes: number
+}
+
+/** Called once, right before a stream's first byte goes to the caller: writes the response head. */
+export type CommitHead = (upstreamHeaders: IncomingHttpHeaders) => void
+
+const maxErrorBytes = 256 * 1024
+/** Bytes of a stream held back while its head waits for content; more is treated as content. */
+const maxHeldBytes = 256 * 1024
+
+const callerLeft = new GatewayError('client_disconnected', 'The caller closed the connection.')
+
+/** One try at one deployment: a small state machine fed by the dispatcher. */
+export class Attempt implements DispatchHandler {
+  readonly #call: Call
+  readonly #leg: Leg
+  readonly #vendor: string
+  readonly #deployment: Deployment
+  readonly #limits: AttemptLimits
+  readonly #commitHead: CommitHead
+  readonly #startedAt: number
+  #resolve: (result: AttemptResult) => void = () => {}
+  #controller: DispatchController | undefined
+  #settled = false
+  #status = 0
+  #headers: IncomingHttpHeaders = {}
+  #reader: StreamReader | undefined
+  #inflater: Inflater | undefined
+  #body: Buffer[] = []
+  #bodyBytes = 0
+  #held: (Buffer | string)[] = []
+  #heldBytes = 0
+  #committed = false
+  #blocked = false
+  #ttft: number | undefined
+  #deadline: NodeJS.Timeout | undefined
+  #commitTimer: NodeJS.Timeout | undefined
+  #onDrain: (() => void) | undefined
+
+  constructor(call: Call, deployment: Deployment, leg: Leg, limits: AttemptLimits, commitHead: CommitHead) {
+    this.#call = call
+    this.#leg = leg
+    this.#deployment = deployment
+    this.#vendor = deployment.target.vendor.name
+    this.#limits = limits
+    this.#commitHead = commitHead
+    this.#startedAt = performance.now()
+  }
+
+  run(dispatcher: Dispatcher): Promise<AttemptResult> {
+    return new Promise(resolve => {
+      this.#resolve = resolve
+      const { request } = this.#leg
+      this.#deadline = setTimeout(() => this.#timedOut(), this.#limits.firstContent)
+      this.#call.onClose(() => this.#settle({ kind: 'aborted' }, callerLeft))
+      if (this.#settled) return
+      try {
+        dispatcher.dispatch(
+          {
+            path: request.path,
+            method: request.method,
+            headers: request.headers,
+            body: request.body,
+            headersTimeout: 0,
+            bodyTimeout: 0,
+          },
+          this,
+        )
+      } catch (error) {
+        this.#fail(error)
+      }
+    })
+  }
+
+  onRequestStart(controller: DispatchController): void {
+    this.#controller = controller
+    if (this.#settled) controller.abort(callerLeft)
+  }
+
+  onResponseStart(_controller: DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (this.#settled || status < 200) return
+    this.#status = status
+    this.#headers = headers
+    const encoding = headers['content-encoding']
+    const type = headers['content-type'] ?? ''
+    if (this.#call.stream && !this.#leg.fakeStream && status < 300 && !isJson(type)) {
+      if (isHtml(type)) {
+        this.#fail(new UpstreamFailure('bad_gateway', `${this.#vendor}: answered with ${type} instead of a stream.`))
+        return
+      }
+      this.#reader = this.#leg.reader()
+      if (encoding !== undefined && encoding !== 'identity') {
+        this.#inflater = inflaterFor(encoding, chunk => this.#stream(chunk), error => this.#fail(error))
+      }
+      this.#commitTimer = setTimeout(() => this.#commit(), this.#limits.commit)
+    }
+  }
+
+  onResponseData(_controller: DispatchController, chunk: Buffer): void {
+    if (this.#settled) return
+    if (this.#reader === undefined) {
+      this.#bodyBytes += chunk.length
+      const limit = this.#status >= 300 ? maxErrorBytes : this.#limits.maxBodyBytes
+      if (this.#bodyBytes > limit) {
+        if (this.#status >= 300) this.#endBody()
+        else this.#fail(new UpstreamFailure('bad_gateway', `${this.#vendor}: the answer is larger than ${limit} bytes.`))
+        return
+      }
+      this.#body.push(chunk)
+      return
+    }
+    if (this.#inflater !== undefined) this.#inflater.write(chunk)
+    else this.#stream(chunk)
+  }
+
+  onResponseEnd(): void {
+    if (this.#settled) return
+    if (this.#reader === undefined) this.#endBody()
+    else if (this.#inflater !== undefined) this.#inflater.end(() => this.#endStream())
+    else this.#endStream()
+  }
+
+  onResponseError(_controller: DispatchController, error: Error): void {
+    if (!this.#settled) this.#fail(error)
+  }
+
+  #stream(chunk: Buffer): void {
+    const reader = this.#reader
+    if (this.#settled || reader === undefined) return
+    let out: Buffer | string | undefined
+    try {
+      out = reader.push(chunk)
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    if (this.#committed) {
+      this.#deadline?.refresh()
+      if (out !== undefined) this.#write(out)
+      if (this.#ttft === undefined && reader.content) this.#sawContent()
+      return
+    }
+    if (out !== undefined) {
+      this.#held.push(out)
+      this.#heldBytes += out.length
+    }
+    if (reader.content) {
+      this.#sawContent()
+      this.#commit()
+    } else if (this.#heldBytes > maxHeldBytes) {
+      this.#commit()
+    }
+  }
+
+  /** From here on silence is bounded by the idle limit instead of the first-content one. */
+  #sawContent(): void {
+    this.#ttft = performance.now() - this.#startedAt
+    clearTimeout(this.#deadline)
+    this.#deadline = setTimeout(() => this.#timedOut(), this.#limits.idle)
+  }
+
+  #commit(): void {
+    if (this.#committed || this.#settled) return
+    clearTimeout(this.#commitTimer)
+    this.#committed = true
+    this.#commitHead(this.#headers)
+    const held = this.#held
+    this.#held = []
+    for (const piece of held) this.#write(piece)
+    if (held.length === 0) this.#call.response.flushHeaders()
+  }
+
+  #write(piece: Buffer | string): void {
+    if (this.#call.response.write(piece) || this.#blocked) return
+    // The caller reads slower than the upstream sends: stop reading, so memory stays bounded by one socket buffer.
+    this.#blocked = true
+    this.#controller?.pause()
+    this.#inflater?.pause()
+    this.#deadline?.refresh()
+    this.#onDrain = () => {
+      this.#blocked = false
+      this.#onDrain = undefined
+      this.#deadline?.refresh()
+      this.#inflater?.resume()
+      this.#controller?.resume()
+    }
+    this.#call.response.once('drain', this.#onDrain)
+  }
+
+  #endStream(): void {
+    if (this.#settled || this.#reader === undefined) return
+    let out: Buffer | string | undefined
+    try {
+      out = this.#reader.end()
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    if (!this.#committed) this.#commit()
+    if (out !== undefined) this.#write(out)
+    this.#call.response.end()
+    this.#settle({ kind: 'streamed', failure: undefined, ttft: this.#ttft })
+  }
+
+  #endBody(): void {
+    const encoding = this.#headers['content-encoding']
+    const body = this.#body.length === 1 ? (this.#body[0] as Buffer) : Buffer.concat(this.#body)
+    this.#body = []
+    if (encoding === undefined || encoding === 'identity') {
+      this.#readBody(body)
+      return
+    }
+    inflate(encoding, body, this.#limits.maxBodyBytes).then(
+      inflated => this.#readBody(inflated),
+      error => this.#fail(error),
+    )
+  }
+
+  #readBody(body: Buffer): void {
+    if (this.#settled) return
+    const text = body.toString('utf8')
+    const { wire } = this.#deployment
+    try {
+      if (this.#status >= 400) throw wire.failure(this.#status, this.#headers, text)
+      if (this.#status >= 300) {
+        throw new UpstreamFailure('bad_gateway', `${this.#vendor}: answered with a redirect (${this.#status}), which is not followed.`)
+      }
+      const answer = this.#leg.answer(text)
+      this.#settle({ kind: 'answer', answer, headers: this.#headers, ttft: undefined })
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #timedOut(): void {
+    if (this.#blocked) {
+      this.#settle({ kind: 'aborted' }, callerLeft)
+      this.#call.response.destroy()
+      return
+    }
+    const seconds = (this.#ttft === undefined ? this.#limits.firstContent : this.#limits.idle) / 1000
+    const what = this.#ttft !== undefined ? 'was silent for' : 'did not answer within'
+    this.#fail(new UpstreamFailure('timeout', `${this.#vendor}: ${what} ${seconds} s.`))
+  }
+
+  #fail(error: unknown): void {
+    if (this.#settled) return
+    const failure = error instanceof RangeError
+      ? new UpstreamFailure('bad_gateway', `${this.#vendor}: ${error.message}.`)
+      : transportFailure(error, this.#vendor)
+    if (!this.#committed) {
+      this.#settle({ kind: 'failed', failure }, failure)
+      return
+    }
+    const { response, door } = this.#call
+    const before = this.#reader?.beforeFailure()
+    if (before !== undefined) response.write(before)
+    response.end(door.errorEvent(failure))
+    this.#settle({ kind: 'streamed', failure, ttft: this.#ttft }, failure)
+  }
+
+  /** Ends the attempt once; with `abort`, the upstream connection is torn down at once. */
+  #settle(result: AttemptResult, abort?: Error): void {
+    if (this.#settled) return
+    this.#settled = true
+    clearTimeout(this.#deadline)
+    clearTimeout(this.#commitTimer)
+    this.#call.onClose(undefined)
+    if (this.#onDrain !== undefined) this.#call.response.off('drain', this.#onDrain)
+    this.#inflater?.destroy()
+    if (abort !== undefined && this.#controller !== undefined && !this.#controller.aborted) this.#controller.abort(abort)
+    this.#call.usage = this.#reader?.usage ?? this.#call.usage
+    this.#resolve(result)
+  }
+}
+
+const isJson = (type: string): boolean => type.startsWith('application/json')
+const isHtml = (type: string): boolean => type.startsWith('text/html')

@@ -1,0 +1,104 @@
+import { type Clock, systemClock } from '../platform/clock.ts'
+import type { GatewayError, UpstreamFailure } from '../platform/errors/gateway-error.ts'
+import type { Egress } from '../platform/security/egress.ts'
+import type { GatewayMetrics } from '../platform/telemetry/gateway-metrics.ts'
+import type { Logger } from '../platform/telemetry/logger.ts'
+import { ExplainLog } from './accounting/explain.ts'
+import { Admission } from './admission/admission.ts'
+import type { Call } from './call.ts'
+import type { Deployment } from './deployment.ts'
+import type { Cooldown } from './routing/cooldown.ts'
+import type { LiveStats } from './routing/live-stats.ts'
+import type { AttemptOutcome, ModelGroup } from './routing/types.ts'
+import type { Snapshot } from './snapshot.ts'
+
+export interface GatewayServices {
+  readonly egress: Egress
+  readonly live: LiveStats
+  readonly cooldown: Cooldown
+  readonly metrics: GatewayMetrics
+  readonly log: Logger
+  readonly clock?: Clock
+  readonly random?: () => number
+}
+
+/**
+ * One running gateway process: the current snapshot and the services that outlive it. Statistics, cooldowns and
+ * connections are kept by deployment id and origin, so a reload does not forget what was learned.
+ */
+export class Gateway {
+  readonly egress: Egress
+  readonly live: LiveStats
+  readonly cooldown: Cooldown
+  readonly metrics: GatewayMetrics
+  readonly log: Logger
+  readonly clock: Clock
+  readonly random: () => number
+  readonly explain: ExplainLog
+  readonly admission: Admission
+  #snapshot: Snapshot
+  #draining = false
+
+  constructor(services: GatewayServices, snapshot: Snapshot) {
+    this.egress = services.egress
+    this.live = services.live
+    this.cooldown = services.cooldown
+    this.metrics = services.metrics
+    this.log = services.log
+    this.clock = services.clock ?? systemClock
+    this.random = services.random ?? Math.random
+    this.explain = new ExplainLog(snapshot.explainEntries)
+    this.admission = new Admission(snapshot.admission)
+    this.#snapshot = snapshot
+    this.#apply(snapshot)
+  }
+
+  get snapshot(): Snapshot {
+    return this.#snapshot
+  }
+
+  /** Set on SIGTERM: readiness turns false while calls in flight finish. */
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  drain(): void {
+    this.#draining = true
+  }
+
+  /** Takes a new configuration into use, in one step; calls in flight keep theirs. */
+  swap(snapshot: Snapshot): void {
+    this.#snapshot = snapshot
+    this.#apply(snapshot)
+  }
+
+  #apply(snapshot: Snapshot): void {
+    this.egress.updatePolicy(snapshot.egress)
+    this.admission.update(snapshot.admission)
+    this.explain.resize(snapshot.explainEntries)
+    this.live.prune(snapshot.deployments)
+    this.cooldown.prune(snapshot.deployments)
+    this.metrics.configured(snapshot.version)
+  }
+
+  attemptSucceeded(deployment: Deployment, outcome: AttemptOutcome): void {
+    this.live.finished(deployment, outcome)
+    this.cooldown.succeeded(deployment)
+  }
+
+  attemptFailed(call: Call, deployment: Deployment, failure: UpstreamFailure): void {
+    this.live.failed(deployment, failure)
+    this.cooldown.failed(deployment, failure, call.snapshot.router.size(deployment.group))
+    this.metrics.of(deployment).failed(failure.kind)
+    if (this.log.isLevelEnabled('debug')) {
+      this.log.debug({ request_id: call.id, deployment: deployment.id, kind: failure.kind, err: failure }, 'attempt failed')
+    }
+  }
+
+  /** A call left its group for a fallback, which answered or did not. */
+  fellBack(group: ModelGroup, _failure: GatewayError, answered: boolean): void {
+    const deployment = group.deployments[0]
+    if (deployment === undefined) return
+    this.metrics.of(deployment).fellBack(answered)
+  }
+}

@@ -1,0 +1,137 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { GatewayError } from '../platform/errors/gateway-error.ts'
+import { isRequestId, newId } from '../platform/ids.ts'
+import type { NativeRequest } from '../providers/wire.ts'
+import { responseHeaders, sendJson } from './accounting/response-headers.ts'
+import { costOfCall, settle } from './accounting/settle.ts'
+import { Call } from './call.ts'
+import { callOptions } from './call-options.ts'
+import type { Door } from './door.ts'
+import { execute } from './execution/execute.ts'
+import type { Gateway } from './gateway.ts'
+import type { Identity } from './identity/master-key.ts'
+
+/** A call at the door: authenticated, its body parsed. */
+export interface Arrival {
+  readonly door: Door
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly identity: Identity
+  readonly body: NativeRequest
+  /** A model named in the path (`/openai/deployments/{model}/…`) wins over the body's. */
+  readonly pathModel: string | undefined
+  /** Monotonic milliseconds at which the request head was read. */
+  readonly startedAt: number
+}
+
+/**
+ * The life of a call, from an authenticated request to the last byte and the books:
+ * admit → decode → route → execute → encode → settle.
+ */
+export async function runCall(gateway: Gateway, arrival: Arrival): Promise<void> {
+  const { admission } = gateway
+  const id = requestId(arrival.request)
+  // admit: a bounded number of calls at once, a bounded queue behind it.
+  if (!admission.tryEnter()) {
+    try {
+      await admission.enter()
+    } catch (error) {
+      refuse(gateway, arrival, id, asGatewayError(gateway, error))
+      return
+    }
+  }
+  let call: Call | undefined
+  try {
+    // decode: the model, the caller's own settings, and a snapshot that stays with the call.
+    call = decode(gateway, arrival, id)
+    // route and execute: deployments, retries, fallbacks; a stream is sent from in there.
+    const outcome = await execute(gateway, call)
+    // encode: a complete answer goes out in one piece.
+    switch (outcome.kind) {
+      case 'answer':
+        call.status = 200
+        sendJson(
+          call.response,
+          200,
+          responseHeaders(call, call.stream ? 'text/event-stream; charset=utf-8' : 'application/json', outcome.headers, costOfCall(call)),
+          outcome.answer.text,
+        )
+        break
+      case 'streamed':
+        call.error = outcome.failure?.kind
+        break
+      case 'aborted':
+        call.status = 499
+        call.error = 'client_disconnected'
+        break
+    }
+    settle(gateway, call)
+  } catch (error) {
+    const failure = asGatewayError(gateway, error)
+    if (call === undefined) {
+      refuse(gateway, arrival, id, failure)
+    } else {
+      fail(call, failure)
+      settle(gateway, call)
+    }
+  } finally {
+    admission.leave()
+  }
+}
+
+function decode(gateway: Gateway, arrival: Arrival, id: string): Call {
+  const { snapshot } = gateway
+  const { door, body, request } = arrival
+  door.validate(body.json)
+  const forced = door.operation === 'embeddings' ? snapshot.forcedModels.embeddings : snapshot.forcedModels.chat
+  const model = forced ?? arrival.pathModel ?? body.json['model']
+  if (typeof model !== 'string' || model === '') {
+    throw new GatewayError('missing_field', "'model' is required: the name of a model this gateway serves.", { param: 'model' })
+  }
+  return new Call({
+    id,
+    snapshot,
+    door,
+    identity: arrival.identity,
+    request: body,
+    model,
+    stream: body.json['stream'] === true,
+    options: callOptions(body.json, request.headers),
+    response: arrival.response,
+    startedAt: arrival.startedAt,
+    epoch: gateway.clock.epoch(),
+  })
+}
+
+/** A caller may bring its own id to find the call again; anything unusual is replaced. */
+function requestId(request: IncomingMessage): string {
+  const own = request.headers['x-litellm-call-id']
+  return typeof own === 'string' && isRequestId(own) ? own : newId()
+}
+
+function fail(call: Call, failure: GatewayError): void {
+  call.status = failure.status
+  call.error = failure.code
+  if (call.response.headersSent || call.closed) return
+  const headers = responseHeaders(call, 'application/json', undefined, undefined)
+  if (failure.retryAfter !== undefined) headers.push('retry-after', String(Math.ceil(failure.retryAfter)))
+  sendJson(call.response, failure.status, headers, call.door.errorBody(failure, call.id))
+}
+
+/** An error before there is a call: bad field, no place. */
+function refuse(gateway: Gateway, arrival: Arrival, id: string, failure: GatewayError): void {
+  gateway.metrics.group(undefined).finished(failure.status, performance.now() - arrival.startedAt, 0)
+  const { response } = arrival
+  if (response.headersSent || response.destroyed) return
+  const headers = ['content-type', 'application/json', 'x-litellm-call-id', id]
+  if (failure.retryAfter !== undefined) headers.push('retry-after', String(Math.ceil(failure.retryAfter)))
+  sendJson(response, failure.status, headers, arrival.door.errorBody(failure, id))
+}
+
+function asGatewayError(gateway: Gateway, error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error
+  gateway.log.error({ err: error }, 'unexpected error in the pipeline')
+  return new GatewayError('internal_error', 'The gateway failed to handle this request; the operator finds details in its log.', {
+    cause: error,
+  })
+}

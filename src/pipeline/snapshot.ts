@@ -1,0 +1,117 @@
+import type { LoadedConfig } from '../platform/config/load.ts'
+import { EgressPolicy } from '../platform/security/egress-policy.ts'
+import type { Secret } from '../platform/security/secret.ts'
+import type { PriceBook } from '../providers/price-book.ts'
+import type { AdmissionLimits } from './admission/admission.ts'
+import { compileDeployment, forRequestedModel, type CompileContext } from './compile-deployment.ts'
+import type { Deployment } from './deployment.ts'
+import { MasterKey } from './identity/master-key.ts'
+import { ModelIndex } from './routing/model-groups.ts'
+import { Router, type RouterServices } from './routing/router.ts'
+import { compileRoutingSettings, type RoutingSettings } from './routing/settings.ts'
+
+export interface CallLimits {
+  readonly maxRequestBytes: number
+  readonly maxResponseBytes: number
+  /** Milliseconds a stream's head may be held for its first content. */
+  readonly streamCommitTimeout: number
+  readonly prefixAffinity: boolean
+  readonly cancelOnDisconnect: boolean
+  readonly costInStreamUsage: boolean
+}
+
+/**
+ * The configuration, compiled: one immutable object that a call keeps from its first to its last byte. A reload builds
+ * another and swaps a pointer.
+ */
+export interface Snapshot {
+  /** 1 for the first configuration, one more for each that took effect. */
+  readonly version: number
+  readonly hash: string
+  /** `version-hash`, as sent in `x-routeiq-config-version`. */
+  readonly label: string
+  readonly loaded: LoadedConfig
+  readonly masterKey: MasterKey
+  readonly deployments: readonly Deployment[]
+  readonly router: Router
+  readonly settings: RoutingSettings
+  readonly limits: CallLimits
+  readonly admission: AdmissionLimits
+  readonly egress: EgressPolicy
+  /** Model groups that take every call of their kind, whatever the caller asks for. */
+  readonly forcedModels: { readonly chat: string | undefined; readonly embeddings: string | undefined }
+  readonly metricsNeedKey: boolean
+  readonly explainEntries: number
+  /** Milliseconds calls in flight may finish after SIGTERM. */
+  readonly shutdownTimeout: number
+}
+
+export interface SnapshotServices {
+  readonly prices: PriceBook
+  readonly routing: RouterServices
+  readonly env: NodeJS.ProcessEnv
+  /** Used when the config names no master key. */
+  readonly masterKey: Secret
+  /** Where the built-in demo models listen, `http://127.0.0.1:port`. */
+  readonly demoOrigin: string | undefined
+}
+
+/**
+ * Compiles a loaded config.
+ * @throws GatewayError `config_invalid` when a deployment cannot be made (unknown vendor, no base URL, …).
+ */
+export function compileSnapshot(loaded: LoadedConfig, version: number, services: SnapshotServices): Snapshot {
+  const { config } = loaded
+  const { general_settings: general, litellm_settings: litellm, routeiq } = config
+  const settings = compileRoutingSettings(config.router_settings, litellm)
+  const context: CompileContext = {
+    config,
+    settings,
+    prices: services.prices,
+    env: services.env,
+    demoOrigin: services.demoOrigin,
+  }
+  const deployments = config.model_list.map(entry => compileDeployment(entry, context))
+  const index = new ModelIndex(deployments, {
+    groupAliases: config.router_settings.model_group_alias ?? {},
+    aliasMap: litellm.model_alias_map ?? {},
+    specialise: (deployment, requested, captured) => forRequestedModel(deployment, requested, captured, context),
+  })
+  const demoHost = services.demoOrigin === undefined ? [] : [services.demoOrigin.replace('http://', '')]
+  return {
+    version,
+    hash: loaded.hash,
+    label: `${version}-${loaded.hash}`,
+    loaded,
+    masterKey: new MasterKey(
+      (general.master_key ?? services.masterKey).reveal(),
+      general.litellm_key_header_name,
+    ),
+    deployments,
+    router: new Router({ index, settings, ...services.routing }),
+    settings,
+    limits: {
+      maxRequestBytes: Math.ceil(general.max_request_size_mb * 1024 * 1024),
+      maxResponseBytes: Math.ceil((general.max_response_size_mb ?? 64) * 1024 * 1024),
+      streamCommitTimeout: routeiq.stream_commit_timeout * 1000,
+      prefixAffinity:
+        routeiq.prefix_affinity || (config.router_settings.optional_pre_call_checks ?? []).includes('prompt_caching'),
+      cancelOnDisconnect: general.cancel_on_disconnect,
+      costInStreamUsage: litellm.include_cost_in_streaming_usage,
+    },
+    admission: {
+      maxInFlight: general.max_in_flight_requests_per_worker ?? Number.POSITIVE_INFINITY,
+      maxQueued: general.max_queued_requests_per_worker ?? 0,
+      queueTimeout: general.admission_queue_timeout_seconds * 1000,
+    },
+    egress: new EgressPolicy({
+      // The demo models listen on loopback: allowed by name and port, like any local model would be.
+      allowHosts: [...routeiq.egress.allow_hosts, ...demoHost],
+      allowCidrs: routeiq.egress.allow_cidrs,
+    }),
+    forcedModels: { chat: general.completion_model, embeddings: general.embedding_model },
+    metricsNeedKey: litellm.require_auth_for_metrics_endpoint,
+    explainEntries: routeiq.explain_entries,
+    shutdownTimeout: routeiq.shutdown_timeout_seconds * 1000,
+  }
+}

@@ -1,0 +1,20 @@
+import type { Explanation } from '../pipeline/accounting/explain.ts'
+
+/** What came of a reload. */
+export interface ReloadResult {
+  readonly applied: boolean
+  /** Version and hash now in force. */
+  readonly version: number
+  readonly hash: string
+  /** Why the new configuration was refused, one line each; empty when it was applied. */
+  readonly problems: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+/** All worker processes of this gateway, seen from one of them: what one door asks is answered for the whole. */
+export interface Fleet {
+  reload(): Promise<ReloadResult>
+  /** Prometheus text, summed over workers. */
+  metrics(): Promise<string>
+  explain(id: string, keyHash: string): Promise<Explanation | undefined>
+}

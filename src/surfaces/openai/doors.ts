@@ -1,0 +1,54 @@
+import { GatewayError } from '../../platform/errors/gateway-error.ts'
+import type { Door } from '../../pipeline/door.ts'
+import {
+  chatRequestOfCompletion,
+  CompletionStreamEncoder,
+  completionOfChatResponse,
+} from '../../translate/openai/completions-chat.ts'
+import type { ChatRequest } from '../../translate/openai/types.ts'
+import { openaiErrorBody, openaiErrorEvent } from './errors.ts'
+import { OpenAIStreamEncoder, wantsStreamUsage } from './stream-encoder.ts'
+import { validateChat, validateCompletion, validateEmbedding } from './validate.ts'
+
+const errors = { errorBody: openaiErrorBody, errorEvent: openaiErrorEvent }
+
+/** `/v1/chat/completions`: the hub format itself. */
+export const chatDoor: Door = {
+  dialect: 'openai',
+  operation: 'chat',
+  validate: validateChat,
+  chatRequest: request => request.json as unknown as ChatRequest,
+  chatResponse: response => JSON.stringify(response),
+  streamEncoder: request => new OpenAIStreamEncoder(wantsStreamUsage(request.json)),
+  ...errors,
+}
+
+/** `/v1/completions`: chat with a prompt, where the upstream has no completions of its own. */
+export const completionsDoor: Door = {
+  dialect: 'openai',
+  operation: 'completions',
+  validate: validateCompletion,
+  chatRequest: request => chatRequestOfCompletion(request.json),
+  chatResponse: (response, request) => JSON.stringify(completionOfChatResponse(response, request.json)),
+  streamEncoder: request => new CompletionStreamEncoder(request.json, wantsStreamUsage(request.json)),
+  ...errors,
+}
+
+const notChat = () => new GatewayError('internal_error', 'Embeddings are not a chat operation.')
+
+/** `/v1/embeddings`. */
+export const embeddingsDoor: Door = {
+  dialect: 'openai',
+  operation: 'embeddings',
+  validate: validateEmbedding,
+  chatRequest: () => {
+    throw notChat()
+  },
+  chatResponse: () => {
+    throw notChat()
+  },
+  streamEncoder: () => {
+    throw notChat()
+  },
+  ...errors,
+}
