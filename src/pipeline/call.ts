@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http'
-import type { Identity } from './identity/master-key.ts'
-import type { Door } from './door.ts'
-import type { Snapshot } from './snapshot.ts'
 import type { NativeRequest } from '../providers/wire.ts'
 import type { TokenUsage } from '../translate/token-usage.ts'
 import type { Deployment } from './deployment.ts'
+import type { Door } from './door.ts'
+import type { Identity } from './identity/master-key.ts'
 import type { Consideration } from './routing/types.ts'
+import type { Snapshot } from './snapshot.ts'
 
 /** What a caller may set per call, from body fields and `x-litellm-*` headers. Times are milliseconds. */
 export interface CallOptions {

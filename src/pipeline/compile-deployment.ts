@@ -4,12 +4,13 @@ import type { ModelListEntry } from '../platform/config/model-list.ts'
 import type { GatewayConfig } from '../platform/config/schema.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { Secret } from '../platform/security/secret.ts'
+import { freeOfCharge } from '../providers/model-price.ts'
 import { factsFromConfig, type PriceBook } from '../providers/price-book.ts'
 import { wireOf } from '../providers/registry.ts'
 import { vendorOfModel } from '../providers/vendors.ts'
 import type { Target, Vendor } from '../providers/wire.ts'
 import type { Deployment } from './deployment.ts'
-import type { RoutingSettings } from './routing/settings.ts'
+import { compileAllowedFailsPolicy, type RoutingSettings } from './routing/settings.ts'
 
 export interface CompileContext {
   readonly config: GatewayConfig
@@ -55,7 +56,13 @@ function withDefaults(params: Params, { config }: CompileContext): Params {
   return defaults === undefined ? params : { ...defaults, ...params }
 }
 
-function build(entry: ModelListEntry, params: Params, fullModel: string, context: CompileContext, id: string): Deployment {
+function build(
+  entry: ModelListEntry,
+  params: Params,
+  fullModel: string,
+  context: CompileContext,
+  id: string,
+): Deployment {
   const { config, settings, prices, env } = context
   const info = entry.model_info
   const { vendor, model } = vendorOf(entry, fullModel, params)
@@ -70,7 +77,10 @@ function build(entry: ModelListEntry, params: Params, fullModel: string, context
     basePath: base.pathname.replace(/\/+$/, ''),
     apiKey: bearer !== undefined && params.api_key === undefined ? undefined : key,
     bearerToken: bearer,
-    apiVersion: params.api_version ?? baseApiVersion(base) ?? (vendor.wire === 'azure-openai' ? env['AZURE_API_VERSION'] : undefined),
+    apiVersion:
+      params.api_version ??
+      baseApiVersion(base) ??
+      (vendor.wire === 'azure-openai' ? env['AZURE_API_VERSION'] : undefined),
     organization: params.organization ?? (vendor.id === 'openai' ? env['OPENAI_ORGANIZATION'] : undefined),
     extraHeaders: extraHeaders(vendor, params),
     defaults: requestDefaults(params),
@@ -81,6 +91,7 @@ function build(entry: ModelListEntry, params: Params, fullModel: string, context
     allowedOpenaiParams: params.allowed_openai_params ?? [],
     modifyParams: params.modify_params ?? config.litellm_settings.modify_params,
   }
+  const failsPolicy = compileAllowedFailsPolicy(info?.allowed_fails_policy)
   return {
     id,
     group: entry.model_name,
@@ -99,12 +110,10 @@ function build(entry: ModelListEntry, params: Params, fullModel: string, context
     numRetries: params.num_retries ?? params.max_retries,
     cooldown: milliseconds(params.cooldown_time ?? info?.cooldown_time),
     allowedFails: info?.allowed_fails,
+    ...(failsPolicy === undefined ? {} : { allowedFailsPolicy: failsPolicy }),
     tags: [],
   }
 }
-
-/** The demo models run in this process: known to cost nothing. */
-const freeOfCharge = { input: 0, output: 0 }
 
 function vendorOf(entry: ModelListEntry, model: string, params: Params): { vendor: Vendor; model: string } {
   try {
@@ -117,7 +126,10 @@ function vendorOf(entry: ModelListEntry, model: string, params: Params): { vendo
 function baseUrl(entry: ModelListEntry, vendor: Vendor, params: Params, context: CompileContext): URL {
   if (vendor.id === 'demo' && context.demoOrigin !== undefined) return new URL(`${context.demoOrigin}/v1`)
   const text =
-    params.api_base ?? params.base_url ?? vendor.baseUrlEnv.map(name => context.env[name]).find(Boolean) ?? vendor.baseUrl
+    params.api_base ??
+    params.base_url ??
+    vendor.baseUrlEnv.map(name => context.env[name]).find(Boolean) ??
+    vendor.baseUrl
   if (text === undefined || text === '') {
     const env = vendor.baseUrlEnv.length > 0 ? ` or the environment variable ${vendor.baseUrlEnv.join(' or ')}` : ''
     throw invalid(entry, `${vendor.name} has no default address; set litellm_params.api_base${env}.`)
@@ -185,5 +197,8 @@ const milliseconds = (seconds: number | undefined): number | undefined =>
   seconds === undefined ? undefined : seconds * 1000
 
 function invalid(entry: ModelListEntry, message: string): GatewayError {
-  return new GatewayError('config_invalid', `model_list: ${entry.model_name} (${entry.litellm_params.model}): ${message}`)
+  return new GatewayError(
+    'config_invalid',
+    `model_list: ${entry.model_name} (${entry.litellm_params.model}): ${message}`,
+  )
 }

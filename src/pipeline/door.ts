@@ -10,6 +10,8 @@ import type { ChatStreamEncoder } from '../translate/stream.ts'
 export interface Door {
   readonly dialect: Dialect
   readonly operation: Operation
+  /** Canonical path, as metrics and logs name it. */
+  readonly route: string
   /** Checks what every deployment needs. @throws GatewayError that names the field at fault. */
   validate(body: Readonly<Record<string, unknown>>): void
   /** Caller's body → hub. @throws GatewayError for a body that cannot be translated. */

@@ -1,6 +1,6 @@
 import type { NativeRequest } from '../providers/wire.ts'
-import type { Call } from './call.ts'
 import { countChatTokens, promptTokenBounds } from './accounting/token-count.ts'
+import type { Call } from './call.ts'
 import { prefixHash } from './routing/prefix-hash.ts'
 import type { CallFeatures } from './routing/types.ts'
 
@@ -28,8 +28,9 @@ class LazyFeatures implements CallFeatures {
   }
 
   readonly countPromptTokens = (): number => {
-    this.#count ??= countChatTokens(this.#request.json)
-    return this.#count
+    const count = this.#count ?? countChatTokens(this.#request.json)
+    this.#count = count
+    return count
   }
 
   get maxOutputTokens(): number | undefined {

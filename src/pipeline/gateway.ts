@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../platform/clock.ts'
-import type { GatewayError, UpstreamFailure } from '../platform/errors/gateway-error.ts'
+import type { UpstreamFailure } from '../platform/errors/gateway-error.ts'
 import type { Egress } from '../platform/security/egress.ts'
 import type { GatewayMetrics } from '../platform/telemetry/gateway-metrics.ts'
 import type { Logger } from '../platform/telemetry/logger.ts'
@@ -9,7 +9,7 @@ import type { Call } from './call.ts'
 import type { Deployment } from './deployment.ts'
 import type { Cooldown } from './routing/cooldown.ts'
 import type { LiveStats } from './routing/live-stats.ts'
-import type { AttemptOutcome, ModelGroup } from './routing/types.ts'
+import type { ModelGroup } from './routing/types.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export interface GatewayServices {
@@ -51,6 +51,17 @@ export class Gateway {
     this.admission = new Admission(snapshot.admission)
     this.#snapshot = snapshot
     this.#apply(snapshot)
+    this.metrics.watch({
+      inFlight: () => this.admission.inFlight,
+      queued: () => this.admission.queued,
+      deployments: () =>
+        this.#snapshot.deployments.map(deployment => ({
+          deployment,
+          inFlight: this.live.view(deployment).inFlight,
+          coolingDown: this.cooldown.state(deployment) === 'open',
+          degraded: this.cooldown.state(deployment) === 'half_open',
+        })),
+    })
   }
 
   get snapshot(): Snapshot {
@@ -76,29 +87,25 @@ export class Gateway {
     this.egress.updatePolicy(snapshot.egress)
     this.admission.update(snapshot.admission)
     this.explain.resize(snapshot.explainEntries)
+    this.live.configure(snapshot.settings.strategyArgs)
     this.live.prune(snapshot.deployments)
     this.cooldown.prune(snapshot.deployments)
-    this.metrics.configured(snapshot.version)
-  }
-
-  attemptSucceeded(deployment: Deployment, outcome: AttemptOutcome): void {
-    this.live.finished(deployment, outcome)
-    this.cooldown.succeeded(deployment)
+    this.metrics.configured(snapshot.version, snapshot.deployments)
   }
 
   attemptFailed(call: Call, deployment: Deployment, failure: UpstreamFailure): void {
-    this.live.failed(deployment, failure)
-    this.cooldown.failed(deployment, failure, call.snapshot.router.size(deployment.group))
     this.metrics.of(deployment).failed(failure.kind)
     if (this.log.isLevelEnabled('debug')) {
-      this.log.debug({ request_id: call.id, deployment: deployment.id, kind: failure.kind, err: failure }, 'attempt failed')
+      this.log.debug(
+        { request_id: call.id, deployment: deployment.id, kind: failure.kind, err: failure },
+        'attempt failed',
+      )
     }
   }
 
   /** A call left its group for a fallback, which answered or did not. */
-  fellBack(group: ModelGroup, _failure: GatewayError, answered: boolean): void {
+  fellBack(group: ModelGroup, to: string, answered: boolean): void {
     const deployment = group.deployments[0]
-    if (deployment === undefined) return
-    this.metrics.of(deployment).fellBack(answered)
+    if (deployment !== undefined) this.metrics.of(deployment).fellBack(answered, to)
   }
 }

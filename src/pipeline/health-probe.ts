@@ -52,5 +52,6 @@ function probeRequest({ wire, target }: Deployment): UpstreamRequest {
     return wire.embeddings({ model: target.model, input: 'ping' }, target).request
   }
   // Room for a model that thinks before its first word; the answer itself is not looked at.
-  return wire.chat({ model: target.model, messages: [{ role: 'user', content: 'ping' }], max_tokens: 16 }, target).request
+  return wire.chat({ model: target.model, messages: [{ role: 'user', content: 'ping' }], max_tokens: 16 }, target)
+    .request
 }

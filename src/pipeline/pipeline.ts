@@ -53,7 +53,12 @@ export async function runCall(gateway: Gateway, arrival: Arrival): Promise<void>
         sendJson(
           call.response,
           200,
-          responseHeaders(call, call.stream ? 'text/event-stream; charset=utf-8' : 'application/json', outcome.headers, costOfCall(call)),
+          responseHeaders(
+            call,
+            call.stream ? 'text/event-stream; charset=utf-8' : 'application/json',
+            outcome.headers,
+            costOfCall(call),
+          ),
           outcome.answer.text,
         )
         break
@@ -86,7 +91,9 @@ function decode(gateway: Gateway, arrival: Arrival, id: string): Call {
   const forced = door.operation === 'embeddings' ? snapshot.forcedModels.embeddings : snapshot.forcedModels.chat
   const model = forced ?? arrival.pathModel ?? body.json['model']
   if (typeof model !== 'string' || model === '') {
-    throw new GatewayError('missing_field', "'model' is required: the name of a model this gateway serves.", { param: 'model' })
+    throw new GatewayError('missing_field', "'model' is required: the name of a model this gateway serves.", {
+      param: 'model',
+    })
   }
   return new Call({
     id,
@@ -120,7 +127,9 @@ function fail(call: Call, failure: GatewayError): void {
 
 /** An error before there is a call: bad field, no place. */
 function refuse(gateway: Gateway, arrival: Arrival, id: string, failure: GatewayError): void {
-  gateway.metrics.group(undefined).finished(failure.status, performance.now() - arrival.startedAt, 0)
+  gateway.metrics
+    .group(undefined, arrival.door.route)
+    .finished(failure.status, performance.now() - arrival.startedAt, 0, failure.code)
   const { response } = arrival
   if (response.headersSent || response.destroyed) return
   const headers = ['content-type', 'application/json', 'x-litellm-call-id', id]
@@ -131,7 +140,11 @@ function refuse(gateway: Gateway, arrival: Arrival, id: string, failure: Gateway
 function asGatewayError(gateway: Gateway, error: unknown): GatewayError {
   if (error instanceof GatewayError) return error
   gateway.log.error({ err: error }, 'unexpected error in the pipeline')
-  return new GatewayError('internal_error', 'The gateway failed to handle this request; the operator finds details in its log.', {
-    cause: error,
-  })
+  return new GatewayError(
+    'internal_error',
+    'The gateway failed to handle this request; the operator finds details in its log.',
+    {
+      cause: error,
+    },
+  )
 }

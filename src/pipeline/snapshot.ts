@@ -1,9 +1,11 @@
 import type { LoadedConfig } from '../platform/config/load.ts'
+import { formatProblem } from '../platform/config/problem.ts'
+import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { EgressPolicy } from '../platform/security/egress-policy.ts'
 import type { Secret } from '../platform/security/secret.ts'
 import type { PriceBook } from '../providers/price-book.ts'
 import type { AdmissionLimits } from './admission/admission.ts'
-import { compileDeployment, forRequestedModel, type CompileContext } from './compile-deployment.ts'
+import { type CompileContext, compileDeployment, forRequestedModel } from './compile-deployment.ts'
 import type { Deployment } from './deployment.ts'
 import { MasterKey } from './identity/master-key.ts'
 import { ModelIndex } from './routing/model-groups.ts'
@@ -33,6 +35,8 @@ export interface Snapshot {
   readonly loaded: LoadedConfig
   readonly masterKey: MasterKey
   readonly deployments: readonly Deployment[]
+  /** What the operator should know though the config works; one line each. */
+  readonly warnings: readonly string[]
   readonly router: Router
   readonly settings: RoutingSettings
   readonly limits: CallLimits
@@ -49,7 +53,6 @@ export interface Snapshot {
 export interface SnapshotServices {
   readonly prices: PriceBook
   readonly routing: RouterServices
-  readonly env: NodeJS.ProcessEnv
   /** Used when the config names no master key. */
   readonly masterKey: Secret
   /** Where the built-in demo models listen, `http://127.0.0.1:port`. */
@@ -68,10 +71,11 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
     config,
     settings,
     prices: services.prices,
-    env: services.env,
+    env: loaded.env,
     demoOrigin: services.demoOrigin,
   }
-  const deployments = config.model_list.map(entry => compileDeployment(entry, context))
+  const warnings: string[] = loaded.warnings.map(formatProblem)
+  const deployments = compileDeployments(context, warnings)
   const index = new ModelIndex(deployments, {
     groupAliases: config.router_settings.model_group_alias ?? {},
     aliasMap: litellm.model_alias_map ?? {},
@@ -83,11 +87,9 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
     hash: loaded.hash,
     label: `${version}-${loaded.hash}`,
     loaded,
-    masterKey: new MasterKey(
-      (general.master_key ?? services.masterKey).reveal(),
-      general.litellm_key_header_name,
-    ),
+    masterKey: new MasterKey((general.master_key ?? services.masterKey).reveal(), general.litellm_key_header_name),
     deployments,
+    warnings,
     router: new Router({ index, settings, ...services.routing }),
     settings,
     limits: {
@@ -114,4 +116,18 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
     explainEntries: routeiq.explain_entries,
     shutdownTimeout: routeiq.shutdown_timeout_seconds * 1000,
   }
+}
+
+/** With `ignore_invalid_deployments`, an entry that cannot be made is left out with a warning. */
+function compileDeployments(context: CompileContext, warnings: string[]): Deployment[] {
+  const deployments: Deployment[] = []
+  for (const entry of context.config.model_list) {
+    try {
+      deployments.push(compileDeployment(entry, context))
+    } catch (error) {
+      if (!context.config.router_settings.ignore_invalid_deployments || !(error instanceof GatewayError)) throw error
+      warnings.push(`skipped: ${error.message}`)
+    }
+  }
+  return deployments
 }

@@ -3,6 +3,7 @@ import type { Secret } from '../platform/security/secret.ts'
 import type { ChatRequest, ChatResponse, EmbeddingRequest, EmbeddingResponse } from '../translate/openai/types.ts'
 import type { ChatStreamDecoder } from '../translate/stream.ts'
 import type { TokenUsage } from '../translate/token-usage.ts'
+import type { VendorQuirks } from './vendor-quirks.ts'
 
 /** A wire format an upstream speaks. Vendors are rows of `vendors.ts`; code exists per wire. */
 export type WireId = 'openai' | 'azure-openai' | 'anthropic' | 'gemini'
@@ -24,6 +25,8 @@ export interface Vendor {
   /** `none`: no credential needed; a configured key is still sent as a bearer token. */
   readonly auth: 'bearer' | 'api-key' | 'x-api-key' | 'x-goog-api-key' | 'none'
   readonly operations: readonly Operation[]
+  /** Departures from the wire; undefined where there are none. */
+  readonly quirks?: VendorQuirks
 }
 
 /** What is known of a model from the price map and `model_info`; undefined means not known. */
@@ -46,6 +49,18 @@ export interface Capabilities {
   readonly adaptiveThinking?: boolean
   /** Effort words the model accepts beyond low/medium/high. */
   readonly efforts?: readonly string[]
+  /** The complete list of effort words, where the price map states one; it may lack low, medium or high. */
+  readonly effortLevels?: readonly string[]
+  readonly defaultEffort?: string
+  /** False: temperature, top_p and top_k are refused. */
+  readonly samplingParams?: boolean
+  readonly thinkingAlwaysOn?: boolean
+  readonly assistantPrefill?: boolean
+  readonly videoInput?: boolean
+  /** Shortest prompt prefix the vendor caches, in tokens. */
+  readonly promptCacheMinTokens?: number
+  /** Length of an embedding. */
+  readonly outputVectorSize?: number
   readonly nativeStreaming?: boolean
   readonly mode?: string
 }

@@ -19,4 +19,3 @@ function dialectHeaders(request: FastifyRequest): Record<string, string> {
   if (typeof beta === 'string') result['anthropic-beta'] = beta
   return result
 }
-

@@ -24,4 +24,3 @@ export function serve(gateway: Gateway, door: Door, context: RouteContext, pathM
   })
   return undefined
 }
-

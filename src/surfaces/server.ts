@@ -6,8 +6,8 @@ import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { newId } from '../platform/ids.ts'
 import type { Dialect } from '../providers/wire.ts'
 import { adminRoutes } from './admin/routes.ts'
-import { anthropicRoutes } from './anthropic/routes.ts'
 import { anthropicErrorBody } from './anthropic/errors.ts'
+import { anthropicRoutes } from './anthropic/routes.ts'
 import type { Fleet } from './fleet.ts'
 import { healthRoutes } from './health/routes.ts'
 import { openaiErrorBody } from './openai/errors.ts'
@@ -26,11 +26,20 @@ const allMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] 
 
 /** Every route of the gateway, for the server and for tests that walk them. */
 export function routesOf(gateway: Gateway, fleet: Fleet): readonly Route[] {
-  return [...openaiRoutes(gateway), ...anthropicRoutes(gateway), ...healthRoutes(gateway), ...adminRoutes(gateway, fleet)]
+  return [
+    ...openaiRoutes(gateway),
+    ...anthropicRoutes(gateway),
+    ...healthRoutes(gateway),
+    ...adminRoutes(gateway, fleet),
+  ]
 }
 
 /** The HTTP server: routing, authentication, body parsing and errors in the caller's dialect. */
-export function createServer(gateway: Gateway, fleet: Fleet, options: { readonly prefix?: string } = {}): FastifyInstance {
+export function createServer(
+  gateway: Gateway,
+  fleet: Fleet,
+  options: { readonly prefix?: string } = {},
+): FastifyInstance {
   const app = Fastify({
     logger: false,
     bodyLimit: gateway.snapshot.limits.maxRequestBytes,
@@ -94,7 +103,8 @@ function addRoute(app: FastifyInstance, gateway: Gateway, route: Route, prefix: 
       },
     })
     const others = allMethods.filter(
-      method => method !== route.method && !(route.method === 'GET' && method === 'HEAD') && !app.hasRoute({ method, url }),
+      method =>
+        method !== route.method && !(route.method === 'GET' && method === 'HEAD') && !app.hasRoute({ method, url }),
     )
     app.route({
       method: [...others],
@@ -130,7 +140,8 @@ function parseBody(text: string, done: (error: Error | null, body?: unknown) => 
   try {
     json = JSON.parse(text)
   } catch (error) {
-    const detail = text === '' ? 'it is empty' : error instanceof Error ? safeDetail(error.message) : 'it cannot be parsed'
+    const detail =
+      text === '' ? 'it is empty' : error instanceof Error ? safeDetail(error.message) : 'it cannot be parsed'
     done(new GatewayError('invalid_json', `The request body is not valid JSON: ${detail}.`))
     return
   }
@@ -144,7 +155,9 @@ function parseBody(text: string, done: (error: Error | null, body?: unknown) => 
 /** The parser quotes the text around the fault; callers may have secrets there, so only the position is kept. */
 function safeDetail(message: string): string {
   const position = /position (\d+)/.exec(message)
-  return position === null ? 'it ends too early or has a stray character' : `unexpected character at position ${position[1]}`
+  return position === null
+    ? 'it ends too early or has a stray character'
+    : `unexpected character at position ${position[1]}`
 }
 
 function pathOf(request: FastifyRequest): string {
@@ -177,14 +190,24 @@ function knownError(gateway: Gateway, error: FastifyError | GatewayError, reques
       return new GatewayError('invalid_request', 'The request body does not have the length its header announces.')
   }
   const status = error.statusCode ?? 500
-  if (status >= 400 && status < 500) return new GatewayError('invalid_request', 'The request cannot be read.', { status })
+  if (status >= 400 && status < 500)
+    return new GatewayError('invalid_request', 'The request cannot be read.', { status })
   gateway.log.error({ err: error, path: pathOf(request) }, 'unexpected error in a request')
-  return new GatewayError('internal_error', 'The gateway failed to handle this request; the operator finds details in its log.')
+  return new GatewayError(
+    'internal_error',
+    'The gateway failed to handle this request; the operator finds details in its log.',
+  )
 }
 
-function sendError(gateway: Gateway, request: FastifyRequest, reply: FastifyReply, error: GatewayError, dialect: Dialect): void {
+function sendError(
+  gateway: Gateway,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: GatewayError,
+  dialect: Dialect,
+): void {
   const id = newId()
-  gateway.metrics.group(undefined).finished(error.status, performance.now() - request.startedAt, 0)
+  gateway.metrics.group(undefined).finished(error.status, performance.now() - request.startedAt, 0, error.code)
   if (error.retryAfter !== undefined) reply.header('retry-after', String(Math.ceil(error.retryAfter)))
   if (error.status === 401) reply.header('www-authenticate', 'Bearer')
   reply

@@ -47,15 +47,20 @@ export function tokenUsageOf(usage: Usage): TokenUsage {
   const completion = usage.completion_tokens_details ?? undefined
   const written = Math.max(count(usage.cache_creation_input_tokens), count(prompt?.cache_write_tokens))
   const written1h = Math.min(count(usage.cache_creation?.ephemeral_1h_input_tokens), written)
+  const input = count(usage.prompt_tokens)
+  const output = count(usage.completion_tokens)
+  const reasoning = count(completion?.reasoning_tokens)
+  // xAI counts reasoning beside completion_tokens, not inside; its own total tells.
+  const beside = reasoning > 0 && count(usage.total_tokens) === input + output + reasoning
   return {
-    input: count(usage.prompt_tokens),
+    input,
     cacheRead: Math.max(count(prompt?.cached_tokens), count(usage['prompt_cache_hit_tokens'])),
     cacheWrite: written - written1h,
     cacheWrite1h: written1h,
     inputAudio: count(prompt?.audio_tokens),
     inputImage: count(prompt?.image_tokens),
-    output: count(usage.completion_tokens),
-    reasoning: count(completion?.reasoning_tokens),
+    output: beside ? output + reasoning : output,
+    reasoning,
     outputAudio: count(completion?.audio_tokens),
     outputImage: count(completion?.image_tokens),
     webSearches: count(usage.server_tool_use?.web_search_requests),

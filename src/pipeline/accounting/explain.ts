@@ -38,7 +38,12 @@ export interface Explanation {
   }[]
   readonly usage: Record<string, number> | null
   readonly cost: unknown
-  readonly timing_ms: { readonly total: number; readonly upstream: number; readonly own: number; readonly ttft: number | null }
+  readonly timing_ms: {
+    readonly total: number
+    readonly upstream: number
+    readonly own: number
+    readonly ttft: number | null
+  }
 }
 
 interface Entry {
@@ -154,7 +159,8 @@ function render(entry: Entry): Explanation {
         provider: deployment.target.vendor.id,
         model: deployment.target.model,
         kept: dropped === undefined,
-        reason: dropped === undefined ? (deployment.id === plan.chosen ? plan.reason : 'ranked behind') : dropTexts[dropped],
+        reason:
+          dropped === undefined ? (deployment.id === plan.chosen ? plan.reason : 'ranked behind') : dropTexts[dropped],
       })),
     })),
     hops: entry.hops.map(hop => ({

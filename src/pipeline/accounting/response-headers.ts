@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
-import type { Call } from '../call.ts'
-import type { Deployment } from '../deployment.ts'
 import { formatNanoDollars } from '../../platform/money.ts'
 import { version } from '../../platform/version.ts'
+import type { Call } from '../call.ts'
+import type { Deployment } from '../deployment.ts'
 
 /** Upstream headers repeated to the caller as `llm_provider-<name>`, by name or by prefix. */
 const repeated = new Set(['x-request-id', 'request-id', 'openai-processing-ms', 'openai-version', 'retry-after'])

@@ -1,3 +1,4 @@
+import type { NativeRequest } from '../../providers/wire.ts'
 import type { Call } from '../call.ts'
 import type { Gateway } from '../gateway.ts'
 import { costNano, costOf } from './cost.ts'
@@ -6,11 +7,12 @@ import { costNano, costOf } from './cost.ts'
 export function costOfCall(call: Call): number | undefined {
   const { usage, deployment } = call
   if (usage === undefined || deployment === undefined) return undefined
-  return costNano(usage, deployment.price, serviceTier(call))
+  return costNano(usage, deployment.price, serviceTierOf(call.request))
 }
 
-function serviceTier(call: Call): string | undefined {
-  const tier = call.request.json['service_tier']
+/** The tier the caller asked for; vendors price `flex` and `priority` differently. */
+export function serviceTierOf(request: NativeRequest): string | undefined {
+  const tier = request.json['service_tier']
   return typeof tier === 'string' ? tier : undefined
 }
 
@@ -20,17 +22,20 @@ export function settle(gateway: Gateway, call: Call): void {
   const duration = finishedAt - call.startedAt
   const { usage, deployment } = call
   const cost = call.error === undefined ? costOfCall(call) : undefined
-  gateway.metrics.group(call.deployment?.group).finished(call.status, duration, Math.max(0, duration - call.upstreamTime))
+  gateway.metrics
+    .group(deployment?.group, call.door.route)
+    .finished(call.status, duration, Math.max(0, duration - call.upstreamTime), call.error)
   if (deployment !== undefined && call.error === undefined) {
     gateway.metrics.of(deployment).succeeded({
       latencyMs: call.hops[call.hops.length - 1]?.duration ?? 0,
       ttftMs: call.ttft,
       inputTokens: usage?.input ?? 0,
+      cachedTokens: usage?.cacheRead ?? 0,
       outputTokens: usage?.output ?? 0,
       costNanoDollars: cost ?? 0,
     })
   }
-  const tier = serviceTier(call)
+  const tier = serviceTierOf(call.request)
   gateway.explain.record(call, finishedAt, () =>
     usage === undefined || deployment === undefined ? null : costOf(usage, deployment.price, { serviceTier: tier }),
   )

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { GatewayError, UpstreamFailure } from '../../platform/errors/gateway-error.ts'
-import type { DispatchController, DispatchHandler, Dispatcher } from '../../platform/security/egress.ts'
+import type { DispatchController, Dispatcher, DispatchHandler } from '../../platform/security/egress.ts'
 import type { Call } from '../call.ts'
 import type { Deployment } from '../deployment.ts'
 import { type Inflater, inflate, inflaterFor } from './content-encoding.ts'
@@ -10,7 +10,12 @@ import { transportFailure } from './transport-failure.ts'
 
 export type AttemptResult =
   /** A complete answer; nothing is sent to the caller yet. */
-  | { readonly kind: 'answer'; readonly answer: Answer; readonly headers: IncomingHttpHeaders; readonly ttft: undefined }
+  | {
+      readonly kind: 'answer'
+      readonly answer: Answer
+      readonly headers: IncomingHttpHeaders
+      readonly ttft: undefined
+    }
   /** The stream was committed and has ended; `failure` is set when it ended with an error event. */
   | { readonly kind: 'streamed'; readonly failure: UpstreamFailure | undefined; readonly ttft: number | undefined }
   /** Nothing was sent to the caller: retry or fall back. */
@@ -80,7 +85,7 @@ export class Attempt implements DispatchHandler {
       this.#resolve = resolve
       const { request } = this.#leg
       this.#deadline = setTimeout(() => this.#timedOut(), this.#limits.firstContent)
-      this.#call.onClose(() => this.#settle({ kind: 'aborted' }, callerLeft))
+      this.#call.onClose(() => this.#callerLeft())
       if (this.#settled) return
       try {
         dispatcher.dispatch(
@@ -118,7 +123,11 @@ export class Attempt implements DispatchHandler {
       }
       this.#reader = this.#leg.reader()
       if (encoding !== undefined && encoding !== 'identity') {
-        this.#inflater = inflaterFor(encoding, chunk => this.#stream(chunk), error => this.#fail(error))
+        this.#inflater = inflaterFor(
+          encoding,
+          chunk => this.#stream(chunk),
+          error => this.#fail(error),
+        )
       }
       this.#commitTimer = setTimeout(() => this.#commit(), this.#limits.commit)
     }
@@ -131,7 +140,8 @@ export class Attempt implements DispatchHandler {
       const limit = this.#status >= 300 ? maxErrorBytes : this.#limits.maxBodyBytes
       if (this.#bodyBytes > limit) {
         if (this.#status >= 300) this.#endBody()
-        else this.#fail(new UpstreamFailure('bad_gateway', `${this.#vendor}: the answer is larger than ${limit} bytes.`))
+        else
+          this.#fail(new UpstreamFailure('bad_gateway', `${this.#vendor}: the answer is larger than ${limit} bytes.`))
         return
       }
       this.#body.push(chunk)
@@ -150,6 +160,12 @@ export class Attempt implements DispatchHandler {
 
   onResponseError(_controller: DispatchController, error: Error): void {
     if (!this.#settled) this.#fail(error)
+  }
+
+  /** The upstream is aborted too, unless the operator wants answers finished and booked (`cancel_on_disconnect`). */
+  #callerLeft(): void {
+    if (this.#call.snapshot.limits.cancelOnDisconnect) this.#settle({ kind: 'aborted' }, callerLeft)
+    else this.#onDrain?.()
   }
 
   #stream(chunk: Buffer): void {
@@ -191,6 +207,7 @@ export class Attempt implements DispatchHandler {
     if (this.#committed || this.#settled) return
     clearTimeout(this.#commitTimer)
     this.#committed = true
+    if (this.#call.closed) return
     this.#commitHead(this.#headers)
     const held = this.#held
     this.#held = []
@@ -199,7 +216,7 @@ export class Attempt implements DispatchHandler {
   }
 
   #write(piece: Buffer | string): void {
-    if (this.#call.response.write(piece) || this.#blocked) return
+    if (this.#call.closed || this.#call.response.write(piece) || this.#blocked) return
     // The caller reads slower than the upstream sends: stop reading, so memory stays bounded by one socket buffer.
     this.#blocked = true
     this.#controller?.pause()
@@ -251,7 +268,10 @@ export class Attempt implements DispatchHandler {
     try {
       if (this.#status >= 400) throw wire.failure(this.#status, this.#headers, text)
       if (this.#status >= 300) {
-        throw new UpstreamFailure('bad_gateway', `${this.#vendor}: answered with a redirect (${this.#status}), which is not followed.`)
+        throw new UpstreamFailure(
+          'bad_gateway',
+          `${this.#vendor}: answered with a redirect (${this.#status}), which is not followed.`,
+        )
       }
       const answer = this.#leg.answer(text)
       this.#settle({ kind: 'answer', answer, headers: this.#headers, ttft: undefined })
@@ -273,9 +293,10 @@ export class Attempt implements DispatchHandler {
 
   #fail(error: unknown): void {
     if (this.#settled) return
-    const failure = error instanceof RangeError
-      ? new UpstreamFailure('bad_gateway', `${this.#vendor}: ${error.message}.`)
-      : transportFailure(error, this.#vendor)
+    const failure =
+      error instanceof RangeError
+        ? new UpstreamFailure('bad_gateway', `${this.#vendor}: ${error.message}.`)
+        : transportFailure(error, this.#vendor)
     if (!this.#committed) {
       this.#settle({ kind: 'failed', failure }, failure)
       return
@@ -296,7 +317,8 @@ export class Attempt implements DispatchHandler {
     this.#call.onClose(undefined)
     if (this.#onDrain !== undefined) this.#call.response.off('drain', this.#onDrain)
     this.#inflater?.destroy()
-    if (abort !== undefined && this.#controller !== undefined && !this.#controller.aborted) this.#controller.abort(abort)
+    if (abort !== undefined && this.#controller !== undefined && !this.#controller.aborted)
+      this.#controller.abort(abort)
     this.#call.usage = this.#reader?.usage ?? this.#call.usage
     this.#resolve(result)
   }

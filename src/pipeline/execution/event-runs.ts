@@ -88,10 +88,7 @@ function endOfEvent(bytes: Buffer, from: number): number {
 }
 
 /** Walks the events of a run. `visit` gets the event name, its data, and where its bytes lie in the run. */
-export function eachEvent(
-  run: Buffer,
-  visit: (event: string, data: string, start: number, end: number) => void,
-): void {
+export function eachEvent(run: Buffer, visit: (event: string, data: string, start: number, end: number) => void): void {
   for (let start = 0; start < run.length; ) {
     const end = endOfEvent(run, start)
     let name = ''

@@ -50,7 +50,12 @@ export function exchangeOnce(
         onResponseData(_controller, chunk) {
           bytes += chunk.length
           if (bytes > limits.maxBytes) {
-            stop(new UpstreamFailure('bad_gateway', `${limits.vendor}: the answer is larger than ${limits.maxBytes} bytes.`))
+            stop(
+              new UpstreamFailure(
+                'bad_gateway',
+                `${limits.vendor}: the answer is larger than ${limits.maxBytes} bytes.`,
+              ),
+            )
           } else {
             chunks.push(chunk)
           }

@@ -8,7 +8,8 @@ import { callFeatures } from '../features.ts'
 import type { Gateway } from '../gateway.ts'
 import { type FallbackTarget, fallbackChain } from '../routing/fallbacks.ts'
 import { retryDecision } from '../routing/retry.ts'
-import type { CallFeatures, ModelGroup, RoutePlan } from '../routing/types.ts'
+import { RouteAttempt } from '../routing/router.ts'
+import type { CallFeatures, ModelGroup } from '../routing/types.ts'
 import { Attempt, type AttemptLimits, type AttemptResult } from './attempt.ts'
 import { type Leg, legFor } from './leg.ts'
 
@@ -34,12 +35,13 @@ export async function execute(gateway: Gateway, call: Call): Promise<Outcome> {
   while (stop !== undefined) {
     const result: Outcome | GatewayError = await tryGroup(gateway, call, stop)
     if (!(result instanceof GatewayError)) {
-      if (chain !== undefined && last !== undefined) gateway.fellBack(group, last, true)
+      if (call.fallbacks > 0) gateway.fellBack(group, stop.group.name, true)
       return result
     }
     last = result
     chain ??= fallbackChain({
       group: group.name,
+      pattern: group.pattern,
       failure: asFailure(last),
       settings,
       clientFallbacks: call.options.fallbacks,
@@ -49,7 +51,7 @@ export async function execute(gateway: Gateway, call: Call): Promise<Outcome> {
     if (stop !== undefined) call.fallbacks++
   }
   const failure = last ?? unknownModel(call)
-  if (call.fallbacks > 0) gateway.fellBack(group, failure, false)
+  if (call.fallbacks > 0) gateway.fellBack(group, call.hops[call.hops.length - 1]?.group ?? 'unknown', false)
   throw failure
 }
 
@@ -66,7 +68,10 @@ function nextStop(call: Call, chain: FallbackTarget[]): Stop | undefined {
   for (let target = chain.shift(); target !== undefined; target = chain.shift()) {
     const group = call.snapshot.router.resolve(target.model)
     if (group === undefined) continue
-    return { group, request: target.overrides === undefined ? call.request : overridden(call.request, target.overrides) }
+    return {
+      group,
+      request: target.overrides === undefined ? call.request : overridden(call.request, target.overrides),
+    }
   }
   return undefined
 }
@@ -81,80 +86,80 @@ async function tryGroup(gateway: Gateway, call: Call, stop: Stop): Promise<Outco
   const { group } = stop
   const { router, settings } = call.snapshot
   const features = callFeatures(call, stop.request)
-  let excluded: Set<string> | undefined
+  const failed = new Set<string>()
   let delay = 0
-  for (let attempt = 0; ; attempt++) {
-    let plan: RoutePlan
+  for (let retries = 0; ; retries++) {
+    let route: RouteAttempt
     try {
-      plan = choose(gateway, call, group, features, excluded)
+      route = choose(call, group, features, failed)
     } catch (error) {
       if (error instanceof GatewayError) return error
       throw error
     }
-    const deployment = plan.ranked[0] as Deployment
-    const result = await tryDeployment(gateway, call, deployment, stop.request, delay)
+    const result = await tryDeployment(gateway, call, route, stop.request, delay)
     if (result.kind !== 'failed') return result
     const { failure } = result
-    excluded ??= new Set()
-    excluded.add(deployment.id)
-    const tried = excluded
+    const { deployment } = route
+    failed.add(deployment.id)
     const decision = retryDecision({
       failure,
-      attempt,
+      attempt: retries,
       requested: call.options.numRetries,
       settings,
       deployment,
-      group: group.name,
-      hasAlternative: group.deployments.some(other => !tried.has(other.id) && router.available(other)),
+      group: group.pattern ?? group.name,
+      hasAlternative: group.deployments.some(other => !failed.has(other.id) && router.available(other)),
       random: gateway.random,
     })
     if (!decision.retry) return failure
     delay = decision.delay
     if (call.closed || (delay > 0 && !(await pause(call, delay)))) return { kind: 'aborted' }
     call.retries++
-    gateway.metrics.retried()
+    gateway.metrics.retried(group.pattern ?? group.name, failure.kind)
   }
 }
 
-/** Routes; when every deployment of the group has failed in this call already, they may be tried again. */
-function choose(
-  gateway: Gateway,
-  call: Call,
-  group: ModelGroup,
-  features: CallFeatures,
-  excluded: ReadonlySet<string> | undefined,
-): RoutePlan {
+/**
+ * Routes and takes the first planned deployment that still accepts the call. Deployments that failed in this call are
+ * left out as long as another is left.
+ * @throws GatewayError when nobody is left.
+ */
+function choose(call: Call, group: ModelGroup, features: CallFeatures, failed: ReadonlySet<string>): RouteAttempt {
   const { router } = call.snapshot
-  let plan: RoutePlan
-  const all = excluded !== undefined && group.deployments.every(deployment => excluded.has(deployment.id))
-  try {
-    plan = router.plan(group, features, all ? undefined : excluded)
-  } catch (error) {
-    if (excluded === undefined || all || !(error instanceof GatewayError)) throw error
-    plan = router.plan(group, features)
+  let refused: ReadonlySet<string> = failed
+  for (;;) {
+    let plan: ReturnType<typeof router.plan>
+    try {
+      plan = router.plan(group, features, refused)
+    } catch (error) {
+      if (refused.size === 0 || refused !== failed || !(error instanceof GatewayError)) throw error
+      plan = router.plan(group, features)
+    }
+    for (const deployment of plan.ranked) {
+      const route = router.start(group, deployment, features.promptTokensMin)
+      if (!(route instanceof RouteAttempt)) continue
+      call.plans.push({
+        group: group.name,
+        strategy: plan.strategy,
+        reason: plan.why(),
+        considered: plan.considered,
+        chosen: deployment.id,
+      })
+      return route
+    }
+    // Every planned one was taken by other calls in this very tick: plan again without them, which names the reason.
+    refused = new Set([...refused, ...plan.ranked.map(({ id }) => id)])
   }
-  const chosen = plan.ranked[0]
-  if (chosen === undefined) {
-    throw new GatewayError('no_deployment_available', `No deployment of '${group.name}' is available.`, { retryAfter: 1 })
-  }
-  call.plans.push({
-    group: group.name,
-    strategy: plan.strategy,
-    reason: plan.why(),
-    considered: plan.considered,
-    chosen: chosen.id,
-  })
-  gateway.live.started(chosen)
-  return plan
 }
 
 async function tryDeployment(
   gateway: Gateway,
   call: Call,
-  deployment: Deployment,
+  route: RouteAttempt,
   request: NativeRequest,
   delay: number,
 ): Promise<AttemptResult> {
+  const { deployment } = route
   const started = performance.now()
   const hop: Hop = {
     group: deployment.group,
@@ -181,17 +186,15 @@ async function tryDeployment(
       result = await send(gateway, call, deployment, leg, started)
     }
   } catch (error) {
-    // Translation refused the request for this deployment: nothing was sent.
-    if (!(error instanceof GatewayError)) {
-      gateway.live.aborted(deployment)
-      throw error
-    }
+    // Translation refused the request for this deployment: nothing was sent, and the deployment is not to blame.
+    route.aborted()
+    if (!(error instanceof GatewayError)) throw error
     result = { kind: 'failed', failure: asFailure(error) }
   }
   const duration = performance.now() - started
   hop.duration = duration
   call.upstreamTime += duration
-  note(gateway, call, deployment, hop, result, duration)
+  note(gateway, call, route, hop, result, duration)
   return filtered(call, deployment, result, hop)
 }
 
@@ -206,19 +209,30 @@ function answerHere(call: Call, deployment: Deployment, request: NativeRequest):
 }
 
 /** Tells the live statistics, the cooldown and the metrics how the attempt went. */
-function note(gateway: Gateway, call: Call, deployment: Deployment, hop: Hop, result: AttemptResult, duration: number): void {
+function note(
+  gateway: Gateway,
+  call: Call,
+  route: RouteAttempt,
+  hop: Hop,
+  result: AttemptResult,
+  duration: number,
+): void {
   const failure = result.kind === 'failed' || result.kind === 'streamed' ? result.failure : undefined
   if (failure !== undefined) {
     hop.status = failure.status
     hop.error = failure.kind
     hop.message = failure.message
-    gateway.attemptFailed(call, deployment, failure)
+    // A deadline the caller set itself says nothing about the deployment.
+    if (failure.kind === 'timeout' && (call.options.timeout ?? call.options.streamTimeout) !== undefined)
+      route.aborted()
+    else route.failed(failure)
+    gateway.attemptFailed(call, route.deployment, failure)
     return
   }
   if (result.kind === 'aborted') {
     hop.status = 499
     hop.error = 'client_disconnected'
-    gateway.live.aborted(deployment)
+    route.aborted()
     return
   }
   hop.status = 200
@@ -226,7 +240,7 @@ function note(gateway: Gateway, call: Call, deployment: Deployment, hop: Hop, re
   call.usage = usage
   const ttft = result.kind === 'streamed' ? result.ttft : undefined
   call.ttft = ttft
-  gateway.attemptSucceeded(deployment, {
+  route.succeeded({
     latency: duration,
     ttft,
     stream: call.stream,
@@ -238,7 +252,8 @@ function note(gateway: Gateway, call: Call, deployment: Deployment, hop: Hop, re
 /** A withheld answer counts as a failure only where a content-policy fallback is configured to take over. */
 function filtered(call: Call, deployment: Deployment, result: AttemptResult, hop: Hop): AttemptResult {
   if (result.kind !== 'answer' || !result.answer.contentFiltered) return result
-  if (!call.snapshot.settings.contentPolicyFallbacks.has(deployment.group) || call.options.disableFallbacks) return result
+  if (!call.snapshot.settings.contentPolicyFallbacks.has(deployment.group) || call.options.disableFallbacks)
+    return result
   const failure = new UpstreamFailure(
     'content_policy_violation',
     `${deployment.target.vendor.name}: the answer was withheld by the vendor's safety filter.`,

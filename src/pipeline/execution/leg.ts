@@ -1,13 +1,14 @@
 import { UpstreamFailure } from '../../platform/errors/gateway-error.ts'
-import type { UpstreamRequest, Wire } from '../../providers/wire.ts'
+import type { ForwardedRequest, NativeRequest, UpstreamRequest } from '../../providers/wire.ts'
 import type { ChatResponse, EmbeddingRequest } from '../../translate/openai/types.ts'
 import type { ChatStreamDecoder } from '../../translate/stream.ts'
 import { type TokenUsage, tokenUsageOf } from '../../translate/token-usage.ts'
+import { costNano } from '../accounting/cost.ts'
+import { serviceTierOf } from '../accounting/settle.ts'
 import type { Call } from '../call.ts'
 import type { Deployment } from '../deployment.ts'
-import type { NativeRequest } from '../../providers/wire.ts'
 import { chunksOf } from './replay.ts'
-import { RelayReader, type StreamReader, TranslateReader } from './stream-reader.ts'
+import { type CostInUsage, RelayReader, type StreamReader, TranslateReader } from './stream-reader.ts'
 
 /** A complete answer, ready for the caller. */
 export interface Answer {
@@ -37,7 +38,7 @@ export function legFor(call: Call, deployment: Deployment, request: NativeReques
   if (wire.dialect === door.dialect && target.vendor.operations.includes(door.operation)) {
     const forwarded = wire.forward(door.operation, request, target)
     if (forwarded !== undefined) {
-      return new RelayLeg(call, wire, forwarded.request, forwarded.droppedParams, forwarded.stripUsage)
+      return new RelayLeg(call, deployment, forwarded)
     }
   }
   if (door.operation === 'embeddings') return embeddingLeg(deployment, request)
@@ -48,14 +49,25 @@ export function legFor(call: Call, deployment: Deployment, request: NativeReques
     fakeStream: exchange.fakeStream && call.stream,
     answer(text) {
       const response = exchange.decode(parseBody(text))
-      const reader = call.stream ? new TranslateReader(exchange.stream(), door.streamEncoder(request, call.id)) : undefined
       return {
-        text: reader === undefined ? door.chatResponse(response, request) : reader.replay(chunksOf(response)),
+        text: call.stream
+          ? new TranslateReader(noStream, door.streamEncoder(request, call.id)).replay(chunksOf(response))
+          : door.chatResponse(response, request),
         usage: response.usage === undefined ? undefined : tokenUsageOf(response.usage),
         contentFiltered: response.choices.some(choice => choice.finish_reason === 'content_filter'),
       }
     },
-    reader: () => new TranslateReader(exchange.stream(), door.streamEncoder(request, call.id)),
+    reader: () =>
+      new TranslateReader(exchange.stream(), door.streamEncoder(request, call.id), costInUsage(call, deployment)),
+  }
+}
+
+/** With `include_cost_in_streaming_usage`: what the last chunk of an OpenAI stream says of its cost. */
+function costInUsage(call: Call, deployment: Deployment): CostInUsage | undefined {
+  if (!call.snapshot.limits.costInStreamUsage || call.door.dialect !== 'openai') return undefined
+  return usage => {
+    const nano = costNano(usage, deployment.price, serviceTierOf(call.request))
+    return nano < 0 ? undefined : nano / 1e9
   }
 }
 
@@ -64,19 +76,19 @@ class RelayLeg implements Leg {
   readonly droppedParams: readonly string[]
   readonly fakeStream = false
   readonly #call: Call
-  readonly #wire: Wire
+  readonly #deployment: Deployment
   readonly #stripUsage: boolean
 
-  constructor(call: Call, wire: Wire, request: UpstreamRequest, droppedParams: readonly string[], stripUsage: boolean) {
+  constructor(call: Call, deployment: Deployment, forwarded: ForwardedRequest) {
     this.#call = call
-    this.#wire = wire
-    this.request = request
-    this.droppedParams = droppedParams
-    this.#stripUsage = stripUsage
+    this.#deployment = deployment
+    this.request = forwarded.request
+    this.droppedParams = forwarded.droppedParams
+    this.#stripUsage = forwarded.stripUsage
   }
 
   answer(text: string): Answer {
-    const signals = this.#wire.readBody(this.#call.door.operation, text)
+    const signals = this.#deployment.wire.readBody(this.#call.door.operation, text)
     if (signals.failure !== undefined) throw signals.failure
     const { usage, contentFiltered } = signals
     if (!this.#call.stream) return { text, usage, contentFiltered }
@@ -90,7 +102,7 @@ class RelayLeg implements Leg {
   }
 
   reader(): StreamReader {
-    return new RelayReader(this.#wire, this.#stripUsage)
+    return new RelayReader(this.#deployment.wire, this.#stripUsage, costInUsage(this.#call, this.#deployment))
   }
 }
 
@@ -99,7 +111,10 @@ const noStream: ChatStreamDecoder = { push() {}, end() {} }
 function embeddingLeg(deployment: Deployment, request: NativeRequest): Leg {
   const { wire, target } = deployment
   if (wire.embeddings === undefined) {
-    throw new UpstreamFailure('bad_request', `${target.vendor.name} has no embeddings; route this model to another vendor.`)
+    throw new UpstreamFailure(
+      'bad_request',
+      `${target.vendor.name} has no embeddings; route this model to another vendor.`,
+    )
   }
   const exchange = wire.embeddings(request.json as unknown as EmbeddingRequest, target)
   return {

@@ -23,10 +23,21 @@ export interface StreamReader {
 const interrupted = () =>
   new UpstreamFailure('connection', 'The upstream stream ended before it was complete.', { code: 'stream_interrupted' })
 
+/** Cost in US dollars of a usage, for `usage.cost` in the last chunk; undefined where no price is known. */
+export type CostInUsage = (usage: TokenUsage) => number | undefined
+
+/** Bytes of a run to leave out, or to put others in their place. */
+interface Edit {
+  readonly start: number
+  readonly end: number
+  readonly replacement: Buffer | undefined
+}
+
 /** Same dialect on both sides: bytes pass untouched; only events that may say something are looked into. */
 export class RelayReader implements StreamReader {
   readonly #wire: Wire
   readonly #stripUsage: boolean
+  readonly #costInUsage: CostInUsage | undefined
   readonly #runs = new EventRuns()
   readonly #signals: EventSignals = {
     usage: undefined,
@@ -42,9 +53,10 @@ export class RelayReader implements StreamReader {
   #terminal = false
   #beforeFailure: Buffer | undefined
 
-  constructor(wire: Wire, stripUsage: boolean) {
+  constructor(wire: Wire, stripUsage: boolean, costInUsage?: CostInUsage) {
     this.#wire = wire
     this.#stripUsage = stripUsage
+    this.#costInUsage = costInUsage
   }
 
   push(chunk: Buffer): Buffer | undefined {
@@ -66,7 +78,7 @@ export class RelayReader implements StreamReader {
   #read(run: Buffer): Buffer | undefined {
     if (this.content && !this.#wire.maySignal(run)) return run
     const signals = this.#signals
-    let cuts: number[] | undefined
+    let edits: Edit[] | undefined
     let failure: UpstreamFailure | undefined
     let failedAt = 0
     eachEvent(run, (event, data, start, end) => {
@@ -78,6 +90,7 @@ export class RelayReader implements StreamReader {
       signals.terminal = false
       signals.usageOnly = false
       this.#wire.readEvent(event, data, signals)
+      const counted = signals.usage !== this.usage
       this.usage = signals.usage
       if (signals.failure !== undefined) {
         failure = signals.failure
@@ -88,43 +101,58 @@ export class RelayReader implements StreamReader {
       if (signals.contentFiltered) this.contentFiltered = true
       if (signals.terminal) this.#terminal = true
       if (signals.usageOnly && this.#stripUsage) {
-        cuts ??= []
-        cuts.push(start, end)
+        edits ??= []
+        edits.push({ start, end, replacement: undefined })
+      } else if (counted && this.#costInUsage !== undefined && signals.usage !== undefined) {
+        edits ??= []
+        edits.push({
+          start,
+          end,
+          replacement: withCost(data, this.#costInUsage(signals.usage)) ?? run.subarray(start, end),
+        })
       }
     })
     if (failure !== undefined) {
-      this.#beforeFailure = without(run.subarray(0, failedAt), cuts ?? [])
+      this.#beforeFailure = edited(run.subarray(0, failedAt), edits ?? [])
       throw failure
     }
-    return cuts === undefined ? run : without(run, cuts)
+    return edits === undefined ? run : edited(run, edits)
   }
 }
 
-function without(run: Buffer, cuts: readonly number[]): Buffer | undefined {
+function edited(run: Buffer, edits: readonly Edit[]): Buffer | undefined {
   const kept: Buffer[] = []
   let from = 0
-  for (let i = 0; i < cuts.length; i += 2) {
-    const start = cuts[i] as number
+  for (const { start, end, replacement } of edits) {
     if (start > from) kept.push(run.subarray(from, start))
-    from = cuts[i + 1] as number
+    if (replacement !== undefined) kept.push(replacement)
+    from = end
   }
   if (from < run.length) kept.push(run.subarray(from))
   return kept.length === 0 ? undefined : kept.length === 1 ? kept[0] : Buffer.concat(kept)
+}
+
+function withCost(data: string, cost: number | undefined): Buffer | undefined {
+  if (cost === undefined) return undefined
+  const chunk = JSON.parse(data) as { usage?: object }
+  return Buffer.from(`data: ${JSON.stringify({ ...chunk, usage: { ...chunk.usage, cost } })}\n\n`)
 }
 
 /** Different dialects: upstream events become hub chunks, hub chunks become the caller's events. */
 export class TranslateReader implements StreamReader {
   readonly #decoder: ChatStreamDecoder
   readonly #encoder: ChatStreamEncoder
+  readonly #costInUsage: CostInUsage | undefined
   readonly #parser = new SseParser()
   readonly #chunks: ChatChunk[] = []
   content = false
   contentFiltered = false
   usage: TokenUsage | undefined
 
-  constructor(decoder: ChatStreamDecoder, encoder: ChatStreamEncoder) {
+  constructor(decoder: ChatStreamDecoder, encoder: ChatStreamEncoder, costInUsage?: CostInUsage) {
     this.#decoder = decoder
     this.#encoder = encoder
+    this.#costInUsage = costInUsage
   }
 
   push(chunk: Buffer): string | undefined {
@@ -153,7 +181,11 @@ export class TranslateReader implements StreamReader {
     if (this.#chunks.length === 0) return undefined
     let text = ''
     for (const chunk of this.#chunks) {
-      if (chunk.usage) this.usage = tokenUsageOf(chunk.usage)
+      if (chunk.usage) {
+        this.usage = tokenUsageOf(chunk.usage)
+        const cost = this.#costInUsage?.(this.usage)
+        if (cost !== undefined) chunk.usage.cost = cost
+      }
       for (const choice of chunk.choices) {
         if (choice.finish_reason === 'content_filter') this.contentFiltered = true
         if (!this.content && isContent(choice.delta, choice.finish_reason)) this.content = true

@@ -32,7 +32,9 @@ export function transportFailure(error: unknown, vendor: string): UpstreamFailur
       return new UpstreamFailure('bad_gateway', `${vendor}: the answer's headers are too large.`, { cause: error })
     default:
       if (code.startsWith('HPE_')) {
-        return new UpstreamFailure('bad_gateway', `${vendor}: the answer is not valid HTTP (${code}).`, { cause: error })
+        return new UpstreamFailure('bad_gateway', `${vendor}: the answer is not valid HTTP (${code}).`, {
+          cause: error,
+        })
       }
       return new UpstreamFailure('connection', `${vendor}: the call failed${code === '' ? '' : ` (${code})`}.`, {
         cause: error,

@@ -1,5 +1,5 @@
 import type { Deployment } from '../deployment.ts'
-import { weightField } from './strategies/simple-shuffle.ts'
+import { type WeightField, weightField } from './strategies/simple-shuffle.ts'
 import type { Candidate } from './types.ts'
 
 /**
@@ -26,9 +26,10 @@ export function discountsCachedInput({ price }: Deployment): boolean {
 }
 
 /**
- * Chooses among the first `count` of the ranking.
+ * Chooses among the first `count` of the ranking, those without a discount included: each keeps its share of the calls,
+ * and a self-hosted server that caches without a price gains as well.
  * @param first the first candidate in config order, which decides what weighs, as in simple-shuffle
- * @returns undefined where affinity has nothing to say: no candidate discounts cached input, or only one could be chosen
+ * @returns undefined where there is no choice
  */
 export function preferByPrefix(
   ranked: readonly Candidate[],
@@ -38,19 +39,13 @@ export function preferByPrefix(
 ): AffinityChoice | undefined {
   if (count < 2) return undefined
   const field = weightField(first)
-  let eligible = 0
   let inFlight = 0
   let weights = 0
   for (let i = 0; i < count; i++) {
     const candidate = ranked[i] as Candidate
-    const weight = weightOf(candidate, field)
-    if (weight === 0) continue
-    eligible += 1
     inFlight += candidate.live.inFlight
-    weights += weight
+    weights += weightOf(candidate, field)
   }
-  if (eligible === 0) return undefined
-
   let favourite = -1
   let favouriteScore = Number.POSITIVE_INFINITY
   let chosen = -1
@@ -74,9 +69,7 @@ export function preferByPrefix(
   return chosen < 0 ? undefined : { index: chosen, spilled: chosen !== favourite }
 }
 
-/** 0 for a deployment that affinity may not choose: weight 0, or no discount to gain. */
-function weightOf({ deployment }: Candidate, field: ReturnType<typeof weightField>): number {
-  if (!discountsCachedInput(deployment)) return 0
+function weightOf({ deployment }: Candidate, field: WeightField | undefined): number {
   return field === undefined ? 1 : Math.max(0, deployment[field] ?? 0)
 }
 

@@ -62,7 +62,9 @@ export function triggered(
   }
   // 402: the account is out of credit. 403 may be about one prompt (moderation), so only its rate counts.
   if (atOnce.has(failure.kind) || failure.status === 402) return 'at_once'
-  return counts.requests >= minRequests && counts.failures / counts.requests > maxFailureRate ? 'failure_rate' : undefined
+  return counts.requests >= minRequests && counts.failures / counts.requests > maxFailureRate
+    ? 'failure_rate'
+    : undefined
 }
 
 /**

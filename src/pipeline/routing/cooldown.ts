@@ -1,7 +1,13 @@
 import type { Clock } from '../../platform/clock.ts'
 import type { FailureKind, UpstreamFailure } from '../../platform/errors/gateway-error.ts'
 import type { Deployment } from '../deployment.ts'
-import { type CooldownCause, type CooldownPolicy, cooldownDuration, isCallersFault, triggered } from './cooldown-policy.ts'
+import {
+  type CooldownCause,
+  type CooldownPolicy,
+  cooldownDuration,
+  isCallersFault,
+  triggered,
+} from './cooldown-policy.ts'
 import { SlidingWindow } from './sliding-window.ts'
 
 /** closed: calls pass. open: cooling down. half_open: the pause is over, one probe call decides. */
@@ -59,7 +65,7 @@ interface Circuit {
   probeUntil: number
   readonly requests: SlidingWindow
   readonly failures: SlidingWindow
-  /** Made when a policy for the kind exists and the kind occurs. */
+  /** Made when a kind first occurs. */
   readonly byKind: Map<FailureKind, SlidingWindow>
 }
 
@@ -134,9 +140,16 @@ export class Cooldown {
       return
     }
     if (circuit.tripped) {
-      if (probe) this.#open(circuit, 'probe_failed', failure.kind, cooldownDuration(deployment, failure, policy, circuit.openings))
+      if (probe)
+        this.#open(
+          circuit,
+          'probe_failed',
+          failure.kind,
+          cooldownDuration(deployment, failure, policy, circuit.openings),
+        )
       // A call from before the pause: its bad news is old, unless the vendor named a later time.
-      else if (failure.retryAfter !== undefined && now < circuit.until) circuit.until = Math.max(circuit.until, now + base)
+      else if (failure.retryAfter !== undefined && now < circuit.until)
+        circuit.until = Math.max(circuit.until, now + base)
       return
     }
     const cause = triggered(deployment, failure, policy, groupSize, {

@@ -20,13 +20,23 @@ export function configFallbacks(list: readonly unknown[] | null | undefined): Fa
 export function configFallbackTarget(entry: unknown): FallbackTarget {
   const target = asTarget(entry)
   if (target === undefined) {
-    throw new GatewayError('config_invalid', 'A fallback must be a model name or a map with `model`.', { param: 'fallbacks' })
+    throw new GatewayError('config_invalid', 'A fallback must be a model name or a map with `model`.', {
+      param: 'fallbacks',
+    })
   }
   return target
 }
 
 /** Fields that choose where a call connects and with which credential: the operator's alone, not the caller's. */
-const operatorsFields = ['api_key', 'api_base', 'base_url', 'api_version', 'custom_llm_provider', 'organization', 'extra_headers']
+const operatorsFields = [
+  'api_key',
+  'api_base',
+  'base_url',
+  'api_version',
+  'custom_llm_provider',
+  'organization',
+  'extra_headers',
+]
 
 /**
  * The three forms a caller may send: `["b"]`, `[{model: "b", temperature: 0}]`, `[{"a": ["b"]}]`.
@@ -37,11 +47,17 @@ export function parseClientFallbacks(list: readonly unknown[]): FallbackMap {
     const param = `fallbacks[${index}]`
     const target = asTarget(entry)
     if (target === undefined) {
-      throw new GatewayError('invalid_request', `'${param}' must be a model name, or an object with 'model'.`, { param })
+      throw new GatewayError('invalid_request', `'${param}' must be a model name, or an object with 'model'.`, {
+        param,
+      })
     }
-    const refused = operatorsFields.find(name => target.overrides !== undefined && Object.hasOwn(target.overrides, name))
+    const refused = operatorsFields.find(
+      name => target.overrides !== undefined && Object.hasOwn(target.overrides, name),
+    )
     if (refused !== undefined) {
-      throw new GatewayError('invalid_request', `'${param}' may not set '${refused}': configure a model for it.`, { param })
+      throw new GatewayError('invalid_request', `'${param}' may not set '${refused}': configure a model for it.`, {
+        param,
+      })
     }
     return target
   })

@@ -1,4 +1,4 @@
-import { GatewayError, UpstreamFailure } from '../../platform/errors/gateway-error.ts'
+import { type GatewayError, UpstreamFailure } from '../../platform/errors/gateway-error.ts'
 import { type FallbackMap, type FallbackTarget, parseClientFallbacks } from './fallback-lists.ts'
 import type { RoutingSettings } from './settings.ts'
 
@@ -61,7 +61,10 @@ function applicable(question: FallbackQuestion): readonly FallbackTarget[] {
   )
 }
 
-function lookUp(lists: FallbackMap | undefined, { group, pattern }: FallbackQuestion): readonly FallbackTarget[] | undefined {
+function lookUp(
+  lists: FallbackMap | undefined,
+  { group, pattern }: FallbackQuestion,
+): readonly FallbackTarget[] | undefined {
   if (lists === undefined || lists.size === 0) return undefined
   return lists.get(group) ?? (pattern === undefined ? undefined : lists.get(pattern)) ?? lists.get('*')
 }

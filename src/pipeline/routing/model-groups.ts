@@ -44,7 +44,7 @@ export class ModelIndex {
     this.#specialise = options.specialise
     this.#maxCached = options.maxCached ?? 1000
     const members = new Map<string, Deployment[]>()
-    for (const deployment of deployments) {
+    for (const deployment of unique(deployments)) {
       const own = members.get(deployment.group)
       if (own === undefined) members.set(deployment.group, [deployment])
       else own.push(deployment)
@@ -82,13 +82,6 @@ export class ModelIndex {
   }
 
   #addById(deployment: Deployment): void {
-    if (this.#byId.has(deployment.id)) {
-      throw new GatewayError(
-        'config_invalid',
-        `model_list: two deployments have the id '${deployment.id}'. Remove the duplicate or give one a model_info.id of its own.`,
-        { param: 'model_list' },
-      )
-    }
     // What a wildcard's model is depends on the name asked for: its id alone calls for nothing.
     if (deployment.group.includes('*')) return
     this.#byId.set(deployment.id, { name: deployment.group, deployments: [deployment], direct: true })
@@ -121,40 +114,74 @@ export class ModelIndex {
   }
 
   #compileAliases(options: ModelIndexOptions): string[] {
-    const first = new Map(Object.entries(options.aliasMap ?? {}))
-    const second = new Map<string, string>()
+    const aliasMap = new Map(Object.entries(options.aliasMap ?? {}))
+    const groupAliases = new Map<string, string>()
     const shown: string[] = [...this.#groups.keys()]
     for (const [alias, target] of Object.entries(options.groupAliases ?? {})) {
-      second.set(alias, typeof target === 'string' ? target : target.model)
+      groupAliases.set(alias, typeof target === 'string' ? target : target.model)
       const hidden = typeof target !== 'string' && target.hidden === true
       const at = shown.indexOf(alias)
       // Hiding an alias hides the group it shadows as well: callers cannot reach that group by this name.
       if (hidden && at >= 0) shown.splice(at, 1)
       if (!hidden && at < 0) shown.push(alias)
     }
-    for (const alias of first.keys()) {
+    for (const alias of aliasMap.keys()) {
       if (!shown.includes(alias)) shown.push(alias)
     }
-    for (const alias of new Set([...first.keys(), ...second.keys()])) {
-      const target = follow(alias, name => first.get(name) ?? second.get(name))
-      if (target !== alias) this.#aliases.set(alias, target)
+    for (const alias of new Set([...aliasMap.keys(), ...groupAliases.keys()])) {
+      this.#aliases.set(alias, this.#follow(alias, aliasMap, groupAliases))
     }
     return shown
   }
+
+  /**
+   * One hop through each map, as LiteLLM does it, so that two groups may even trade names; from there on, aliases of
+   * aliases are followed until a group has the name.
+   */
+  #follow(alias: string, aliasMap: ReadonlyMap<string, string>, groupAliases: ReadonlyMap<string, string>): string {
+    const mapped = aliasMap.get(alias) ?? alias
+    let name = groupAliases.get(mapped) ?? mapped
+    const path = [alias]
+    while (!this.#groups.has(name)) {
+      if (path.includes(name)) {
+        throw new GatewayError(
+          'config_invalid',
+          `model_group_alias leads in a circle: ${[...path, name].join(' → ')}. Point one of them at a model_name.`,
+          { param: 'router_settings.model_group_alias' },
+        )
+      }
+      path.push(name)
+      const next = groupAliases.get(name) ?? aliasMap.get(name)
+      if (next === undefined || next === name) return name
+      name = next
+    }
+    return name
+  }
 }
 
-/** The end of a chain of aliases. An alias for itself is its end. */
-function follow(alias: string, next: (name: string) => string | undefined): string {
-  const path = [alias]
-  for (let name = alias; ; ) {
-    const target = next(name)
-    if (target === undefined || target === name) return name
-    if (path.includes(target)) {
-      throw new GatewayError('config_invalid', `model_group_alias leads in a circle: ${[...path, target].join(' → ')}.`, {
-        param: 'router_settings.model_group_alias',
-      })
+/**
+ * A model_list entry written twice is one deployment. One id for two different upstreams is a mistake: they would share
+ * statistics and cooldown, and a call by id would reach either.
+ */
+function unique(deployments: readonly Deployment[]): Deployment[] {
+  const byId = new Map<string, Deployment>()
+  for (const deployment of deployments) {
+    const known = byId.get(deployment.id)
+    if (known === undefined) {
+      byId.set(deployment.id, deployment)
+      continue
     }
-    path.push(target)
-    name = target
+    const same =
+      known.group === deployment.group &&
+      known.target.model === deployment.target.model &&
+      known.target.origin === deployment.target.origin &&
+      known.target.basePath === deployment.target.basePath
+    if (same) continue
+    throw new GatewayError(
+      'config_invalid',
+      `model_list: '${known.group}' and '${deployment.group}' have deployments with the same id '${deployment.id}'. Give each a model_info.id of its own.`,
+      { param: 'model_list' },
+    )
   }
+  return [...byId.values()]
 }

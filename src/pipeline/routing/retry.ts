@@ -34,7 +34,11 @@ const transient: ReadonlySet<FailureKind> = new Set<FailureKind>([
  * The deployment is at fault, not the call: its key, its account, its model name. Trying it again is pointless, trying
  * another is not. (LiteLLM does so for 401 only and gives up on 403 and 404 with healthy deployments left.)
  */
-const deploymentsFault: ReadonlySet<FailureKind> = new Set<FailureKind>(['authentication', 'permission_denied', 'not_found'])
+const deploymentsFault: ReadonlySet<FailureKind> = new Set<FailureKind>([
+  'authentication',
+  'permission_denied',
+  'not_found',
+])
 
 /** Waits, milliseconds. */
 const firstBackoff = 500

@@ -110,12 +110,7 @@ export interface AttemptOutcome {
 }
 
 /** Why an attempt is or is not repeated; kept with the hop for the explain endpoint. */
-export type RetryReason =
-  | 'retries_left'
-  | 'retries_used_up'
-  | 'not_retryable'
-  | 'no_alternative'
-  | 'fallback_first'
+export type RetryReason = 'retries_left' | 'retries_used_up' | 'not_retryable' | 'no_alternative' | 'fallback_first'
 
 export interface RetryDecision {
   readonly retry: boolean

@@ -19,7 +19,13 @@ export function adminRoutes(gateway: Gateway, fleet: Fleet): Route[] {
       dialect: 'openai',
       handle: context => explain(fleet, context),
     },
-    { method: 'GET', paths: ['/metrics'], permission: 'public', dialect: 'openai', handle: context => metrics(gateway, fleet, context) },
+    {
+      method: 'GET',
+      paths: ['/metrics'],
+      permission: 'public',
+      dialect: 'openai',
+      handle: context => metrics(gateway, fleet, context),
+    },
   ]
 }
 
@@ -54,7 +60,10 @@ async function explain(fleet: Fleet, { request, identity }: RouteContext): Promi
 async function metrics(gateway: Gateway, fleet: Fleet, { request, reply }: RouteContext): Promise<string> {
   const { snapshot } = gateway
   if (snapshot.metricsNeedKey && snapshot.masterKey.authenticate(request.raw.headers) === undefined) {
-    throw new GatewayError('invalid_api_key', 'Send the gateway key, or set litellm_settings.require_auth_for_metrics_endpoint: false.')
+    throw new GatewayError(
+      'invalid_api_key',
+      'Send the gateway key, or set litellm_settings.require_auth_for_metrics_endpoint: false.',
+    )
   }
   reply.type('text/plain; version=0.0.4; charset=utf-8')
   return fleet.metrics()

@@ -1,5 +1,5 @@
-import type { Door } from '../../pipeline/door.ts'
 import { countChatTokens } from '../../pipeline/accounting/token-count.ts'
+import type { Door } from '../../pipeline/door.ts'
 import { AnthropicStreamEncoder } from '../../translate/openai-anthropic/encode-stream.ts'
 import { chatRequestOfMessages } from '../../translate/openai-anthropic/request-to-hub.ts'
 import { messageOfChatResponse } from '../../translate/openai-anthropic/response-from-hub.ts'
@@ -10,6 +10,7 @@ import { anthropicErrorBody, anthropicErrorEvent } from './errors.ts'
 export const messagesDoor: Door = {
   dialect: 'anthropic',
   operation: 'messages',
+  route: '/v1/messages',
   validate: validateMessages,
   chatRequest: request => chatRequestOfMessages(request.json),
   chatResponse: (response, request) => JSON.stringify(messageOfChatResponse(response, request.json)),
@@ -22,7 +23,10 @@ export const messagesDoor: Door = {
 export const countTokensDoor: Door = {
   ...messagesDoor,
   operation: 'count_tokens',
+  route: '/v1/messages/count_tokens',
   validate: validateCountTokens,
   answerHere: request =>
-    JSON.stringify({ input_tokens: countChatTokens(chatRequestOfMessages(request.json) as unknown as Record<string, unknown>) }),
+    JSON.stringify({
+      input_tokens: countChatTokens(chatRequestOfMessages(request.json) as unknown as Record<string, unknown>),
+    }),
 }

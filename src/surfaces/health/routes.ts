@@ -14,7 +14,11 @@ export function healthRoutes(gateway: Gateway): Route[] {
     { ...open, paths: ['/health/readiness', '/_health/ready'], handle: context => readiness(gateway, context) },
     { ...open, paths: ['/_health/models'], permission: 'llm', handle: () => models(gateway) },
     { ...open, paths: ['/health'], permission: 'admin', handle: context => health(gateway, context) },
-    { ...open, paths: ['/'], handle: () => ({ service: 'routeiq', version, models: '/v1/models', health: '/health/readiness' }) },
+    {
+      ...open,
+      paths: ['/'],
+      handle: () => ({ service: 'routeiq', version, models: '/v1/models', health: '/health/readiness' }),
+    },
   ]
 }
 
@@ -28,7 +32,7 @@ function readiness(gateway: Gateway, { reply }: RouteContext): object {
     service: 'routeiq',
     version,
     config: { version: snapshot.version, hash: snapshot.hash, warnings: snapshot.loaded.warnings.length },
-    models: snapshot.router.publicNames().length,
+    models: snapshot.router.index.publicNames().length,
     deployments: snapshot.deployments.length,
     cooling_down: snapshot.deployments.filter(deployment => gateway.cooldown.state(deployment) !== 'closed').length,
     in_flight: gateway.admission.inFlight,

@@ -1,8 +1,8 @@
-import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { Door } from '../../pipeline/door.ts'
+import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import {
-  chatRequestOfCompletion,
   CompletionStreamEncoder,
+  chatRequestOfCompletion,
   completionOfChatResponse,
 } from '../../translate/openai/completions-chat.ts'
 import type { ChatRequest } from '../../translate/openai/types.ts'
@@ -16,6 +16,7 @@ const errors = { errorBody: openaiErrorBody, errorEvent: openaiErrorEvent }
 export const chatDoor: Door = {
   dialect: 'openai',
   operation: 'chat',
+  route: '/v1/chat/completions',
   validate: validateChat,
   chatRequest: request => request.json as unknown as ChatRequest,
   chatResponse: response => JSON.stringify(response),
@@ -27,6 +28,7 @@ export const chatDoor: Door = {
 export const completionsDoor: Door = {
   dialect: 'openai',
   operation: 'completions',
+  route: '/v1/completions',
   validate: validateCompletion,
   chatRequest: request => chatRequestOfCompletion(request.json),
   chatResponse: (response, request) => JSON.stringify(completionOfChatResponse(response, request.json)),
@@ -40,6 +42,7 @@ const notChat = () => new GatewayError('internal_error', 'Embeddings are not a c
 export const embeddingsDoor: Door = {
   dialect: 'openai',
   operation: 'embeddings',
+  route: '/v1/embeddings',
   validate: validateEmbedding,
   chatRequest: () => {
     throw notChat()

@@ -25,7 +25,7 @@ function anthropicModel(name: string): object {
 const speaksAnthropic = (request: FastifyRequest): boolean => request.headers['anthropic-version'] !== undefined
 
 export function listModels(gateway: Gateway, request: FastifyRequest): object {
-  const names = gateway.snapshot.router.publicNames()
+  const names = gateway.snapshot.router.index.publicNames()
   if (speaksAnthropic(request)) {
     return {
       data: names.map(anthropicModel),

@@ -4,7 +4,8 @@ type Body = Readonly<Record<string, unknown>>
 
 const missing = (param: string, what: string) =>
   new GatewayError('missing_field', `'${param}' is required: ${what}.`, { param })
-const wrong = (param: string, what: string) => new GatewayError('invalid_request', `'${param}' must be ${what}.`, { param })
+const wrong = (param: string, what: string) =>
+  new GatewayError('invalid_request', `'${param}' must be ${what}.`, { param })
 
 const roles = new Set(['system', 'developer', 'user', 'assistant', 'tool', 'function'])
 
@@ -16,7 +17,8 @@ export function validateChat(body: Body): void {
   if (!Array.isArray(messages)) throw wrong('messages', 'a list')
   if (messages.length === 0) throw wrong('messages', 'a list with at least one message')
   for (let i = 0; i < messages.length; i++) checkMessage(messages[i] as unknown, i)
-  if (body['tools'] !== undefined && body['tools'] !== null && !Array.isArray(body['tools'])) throw wrong('tools', 'a list')
+  if (body['tools'] !== undefined && body['tools'] !== null && !Array.isArray(body['tools']))
+    throw wrong('tools', 'a list')
 }
 
 function checkMessage(message: unknown, index: number): void {

@@ -19,7 +19,8 @@ export const costBasedRouting: Strategy = {
 
   why(chosen, candidates) {
     const own = tokenPrice(chosen.deployment)
-    if (own === Number.POSITIVE_INFINITY) return `price unknown, and no candidate of ${candidates.length} has a known one`
+    if (own === Number.POSITIVE_INFINITY)
+      return `price unknown, and no candidate of ${candidates.length} has a known one`
     // Pico-dollars per token are micro-dollars per million tokens.
     return `$${own / 1_000_000} per million tokens (input + output), cheapest of ${candidates.length}`
   },

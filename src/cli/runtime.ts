@@ -1,0 +1,103 @@
+import type { FastifyInstance } from 'fastify'
+import { Gateway } from '../pipeline/gateway.ts'
+import { compileSnapshot } from '../pipeline/snapshot.ts'
+import type { LoadedConfig } from '../platform/config/load.ts'
+import { Egress } from '../platform/security/egress.ts'
+import type { Secret } from '../platform/security/secret.ts'
+import { GatewayMetrics } from '../platform/telemetry/gateway-metrics.ts'
+import { createLogger, flushLogs, type LogLevel } from '../platform/telemetry/logger.ts'
+import { type DemoServer, startDemoServer } from '../providers/demo/server.ts'
+import type { Fleet } from '../surfaces/fleet.ts'
+import { createServer } from '../surfaces/server.ts'
+import type { ServeOptions } from './arguments.ts'
+import { load, Reloader } from './reloader.ts'
+import { snapshotServices } from './services.ts'
+
+/** One running gateway process: services, server, and how to end it. */
+export interface Runtime {
+  readonly gateway: Gateway
+  readonly app: FastifyInstance
+  readonly reloader: Reloader
+  /** Files the configuration came from. */
+  readonly files: readonly string[]
+  /** Lets calls in flight finish, up to the configured time, then ends everything. */
+  close(): Promise<void>
+}
+
+/**
+ * Loads the config and builds the process around it. Nothing listens yet.
+ * @throws GatewayError `config_invalid`.
+ */
+export async function createRuntime(
+  options: ServeOptions,
+  masterKey: Secret,
+  fleetOf: (local: Fleet, gateway: Gateway) => Fleet,
+): Promise<Runtime> {
+  const source = { path: options.configPath, strict: options.strict }
+  const loaded = await load(source)
+  // Started with every gateway, so that a reload may bring demo models in; it costs one idle listener on loopback.
+  const demo: DemoServer = await startDemoServer()
+  const log = createLogger({ level: logLevel(loaded, options), format: logFormat(loaded) })
+  const metrics = new GatewayMetrics()
+  const services = snapshotServices(masterKey, demo.origin, ({ deployment, state, cause, kind, duration }) => {
+    if (state === 'open') metrics.of(deployment).cooledDown()
+    log.info(
+      { deployment: deployment.id, group: deployment.group, state, cause, kind, duration_ms: duration },
+      'cooldown',
+    )
+  })
+  const snapshot = compileSnapshot(loaded, 1, services)
+  const egress = new Egress(snapshot.egress, {
+    onDenied: ({ host, kind }) => {
+      metrics.egressDenied(kind)
+      log.warn({ host, address: kind }, 'outbound connection refused')
+    },
+  })
+  const { live, cooldown } = services.routing
+  const gateway = new Gateway({ egress, live, cooldown, metrics, log }, snapshot)
+  for (const warning of snapshot.warnings) log.warn(warning)
+  const reloader = new Reloader(gateway, source, services)
+  const local: Fleet = {
+    reload: () => reloader.reload(),
+    metrics: async () => metrics.render(),
+    explain: async (id, keyHash) => gateway.explain.find(id, keyHash),
+  }
+  const app = createServer(gateway, fleetOf(local, gateway), { prefix: options.rootPath })
+  let closing: Promise<void> | undefined
+  return {
+    gateway,
+    app,
+    reloader,
+    files: loaded.files,
+    close() {
+      closing ??= shutDown(gateway, app, demo)
+      return closing
+    },
+  }
+}
+
+async function shutDown(gateway: Gateway, app: FastifyInstance, demo: DemoServer): Promise<void> {
+  gateway.drain()
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, gateway.snapshot.shutdownTimeout)
+  })
+  // Stops accepting at once; resolves when the calls in flight have been answered.
+  await Promise.race([app.close(), late])
+  clearTimeout(timer)
+  app.server.closeAllConnections()
+  await gateway.egress.destroy()
+  await demo.close()
+  await flushLogs(gateway.log)
+}
+
+function logLevel({ config }: LoadedConfig, options: ServeOptions): LogLevel {
+  if (options.debug) return 'debug'
+  const level = config.routeiq.log_level
+  return level === 'info' && config.litellm_settings.set_verbose ? 'debug' : level
+}
+
+/** JSON for machines, text for a terminal. */
+function logFormat({ config }: LoadedConfig): 'json' | 'text' {
+  return (config.litellm_settings.json_logs ?? !process.stdout.isTTY) ? 'json' : 'text'
+}

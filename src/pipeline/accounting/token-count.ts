@@ -1,0 +1,7 @@
+export {
+  countChatTokens,
+  countMessageTokens,
+  countTokens,
+  mayHoldMedia,
+  promptTokenBounds,
+} from '../../translate/token-count.ts'

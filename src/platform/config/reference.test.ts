@@ -1,0 +1,101 @@
+import { readFile } from 'node:fs/promises'
+import { describe, expect, it } from 'vitest'
+import type { z } from 'zod'
+import { Secret } from '../security/secret.ts'
+import { describeType, elementOf, optionsOf, shapeOf, unwrap } from './describe-type.ts'
+import { configJsonSchema } from './json-schema.ts'
+import { parseConfig } from './load.ts'
+import { configReference } from './reference.ts'
+import { gatewayConfig } from './schema.ts'
+import { sections } from './section.ts'
+
+const docs = new URL('../../../docs/', import.meta.url)
+
+describe('generated documents are current (else: node scripts/generate-config-docs.ts)', () => {
+  it('docs/config.md', async () => {
+    expect(await readFile(new URL('config.md', docs), 'utf8')).toBe(configReference())
+  })
+  it('docs/config.schema.json', async () => {
+    const schema: unknown = JSON.parse(await readFile(new URL('config.schema.json', docs), 'utf8'))
+    expect(schema).toEqual(JSON.parse(JSON.stringify(configJsonSchema())))
+  })
+})
+
+interface Found {
+  readonly path: string[]
+  readonly schema: z.core.$ZodType
+}
+
+/** Every active key with a value of its own, list items and map entries under a made-up name. */
+function* leaves(schema: z.core.$ZodType, path: string[]): Generator<Found> {
+  const type = unwrap(schema)
+  const shape = shapeOf(type)
+  const element = elementOf(type)
+  const object = optionsOf(type)?.find(option => shapeOf(unwrap(option)))
+  if (shape) for (const [name, member] of Object.entries(shape)) yield* leaves(member, [...path, name])
+  else if (object) yield* leaves(object, path)
+  else if (element && (shapeOf(unwrap(element)) || optionsOf(unwrap(element))?.some(option => shapeOf(unwrap(option)))))
+    yield* leaves(element, [...path, describeType(type).startsWith('list') ? '0' : 'entry'])
+  else yield { path, schema: type }
+}
+
+function sample(schema: z.core.$ZodType): unknown {
+  const words = describeType(schema)
+  if (words.startsWith('"')) return words.split('"').at(-2)
+  if (words.startsWith('list of (map')) return [{ m: ['m'] }]
+  if (words.startsWith('list of ("')) return ['prompt_caching']
+  if (words.startsWith('list')) return ['m']
+  if (words.startsWith('map')) return { m: 'm' }
+  const byWords: Record<string, unknown> = { text: 'm', number: 7, 'whole number': 7, 'true or false': true }
+  return byWords[words] ?? 'any'
+}
+
+describe('every active key', () => {
+  const found = [...leaves(gatewayConfig, [])].filter(({ path }) => path[0] !== 'include')
+  it('is described, and so is every inactive one', () => {
+    const seen = new Set<z.core.$ZodType>()
+    const visit = (schema: z.core.$ZodType) => {
+      const type = unwrap(schema)
+      if (seen.has(type)) return
+      seen.add(type)
+      const info = sections.get(type)
+      for (const [name, { description }] of Object.entries(info?.keys ?? {})) {
+        expect(description.length, name).toBeGreaterThan(5)
+      }
+      for (const inner of [...Object.values(shapeOf(type) ?? {}), ...(optionsOf(type) ?? []), elementOf(type)]) {
+        if (inner) visit(inner)
+      }
+    }
+    visit(gatewayConfig)
+    expect(seen.size).toBeGreaterThan(20)
+  })
+  it.each(found.map(({ path, schema }) => [path.join('.'), path, schema] as const))(
+    '%s reaches the config',
+    (_, path, schema) => {
+      const value = sample(schema)
+      const entry = { model_name: 'm', litellm_params: { model: 'x' } }
+      const tree: Record<string, unknown> = { model_list: [structuredClone(entry)] }
+      const set = (at: string[], to: unknown) => {
+        let current: Record<string, unknown> = tree
+        for (const part of at.slice(0, -1)) {
+          current[part] ??= {}
+          current = current[part] as Record<string, unknown>
+        }
+        current[at.at(-1) as string] = to
+      }
+      set(path, value)
+      if (path.includes('model_group_alias')) set([...path.slice(0, -1), 'model'], 'm')
+      const { config, warnings } = parseConfig(JSON.stringify(tree), { env: {} })
+      let got: unknown = config
+      for (const part of path) got = (got as Record<string, unknown>)[part]
+      if (got instanceof Secret) got = got.reveal()
+      if (path[0] === 'environment_variables') got = { m: (got as Record<string, Secret>)['m']?.reveal() }
+      expect(got).toEqual(value)
+      expect(
+        warnings.filter(
+          warning => !warning.message.startsWith('"m": known') && !warning.message.startsWith('no model'),
+        ),
+      ).toEqual([])
+    },
+  )
+})
