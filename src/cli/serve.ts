@@ -43,6 +43,8 @@ async function serveAlone(options: ServeOptions): Promise<void> {
     await reloader.reload()
     watch.replace(gateway.snapshot.loaded.files)
   }
+  // An edit between the first read and the start of the watch would go unseen; the same content is no reload.
+  void watch.ready.then(reload)
   process.on('SIGHUP', () => void reload())
   onStop(async () => {
     watch.close()

@@ -86,6 +86,7 @@ export async function runPrimary(options: ServeOptions): Promise<void> {
     const loaded = await load({ path: options.configPath, strict: options.strict }).catch(() => undefined)
     if (loaded !== undefined) watch.replace(loaded.files)
   }
+  void watch.ready.then(reload)
   process.on('SIGHUP', () => void reload())
   onStop(async () => {
     stopping = true

@@ -13,8 +13,8 @@ const tokensPerUnit = 3
 
 /**
  * What the length of a request body says about its prompt, without looking at it: enough to skip counting for every
- * prompt that is far inside, or far outside, a context window. The JSON around the prompt only widens the bounds: it is
- * always longer than the few tokens a message adds.
+ * prompt that is far inside, or far outside, a context window. The JSON around the prompt only widens the upper bound: it
+ * is always longer than the few tokens a message adds.
  *
  * @param length of the body in UTF-16 units (`text.length`).
  * @param media whether the body may hold images, audio or files (`mayHoldMedia`): a megabyte of base64 can be 85 tokens

@@ -19,6 +19,8 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Milliseconds until the gateway must be listening. Default 15,000. */
   readonly startTimeout?: number
+  /** Milliseconds between SIGTERM and SIGKILL when stopping. Default 5,000. */
+  readonly stopTimeout?: number
   /** Pins the process to these cores (`taskset -c`). */
   readonly cores?: string
   /** Command in place of `node src/cli/main.ts` (the built program, for instance). */
@@ -82,7 +84,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const running = new RunningGateway(child, masterKey, configPath, folder, options.bare === true)
+  const running = new RunningGateway(child, masterKey, configPath, folder, options)
   try {
     const line = await running.waitForLog(listeningPattern, options.startTimeout ?? 15_000)
     running.url = (listeningPattern.exec(line)?.[1] ?? '').replace(/\/$/, '')
@@ -105,18 +107,26 @@ class RunningGateway implements Gateway {
   readonly #child: ChildProcess
   readonly #folder: string
   readonly #bare: boolean
+  readonly #stopTimeout: number
   readonly #output: string[] = []
   readonly #listeners = new Set<() => void>()
   #exit: string | undefined
   #stopped: Promise<void> | undefined
 
-  constructor(child: ChildProcess, key: string, configPath: string | undefined, folder: string, bare: boolean) {
+  constructor(
+    child: ChildProcess,
+    key: string,
+    configPath: string | undefined,
+    folder: string,
+    options: GatewayOptions,
+  ) {
     this.#child = child
     this.key = key
     this.pid = child.pid ?? 0
     this.configPath = configPath
     this.#folder = folder
-    this.#bare = bare
+    this.#bare = options.bare === true
+    this.#stopTimeout = options.stopTimeout ?? 5000
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8')
       stream?.on('data', (text: string) => {
@@ -187,7 +197,7 @@ class RunningGateway implements Gateway {
     if (crashed === undefined) {
       const exited = new Promise<void>(resolve => this.#child.once('exit', () => resolve()))
       this.#child.kill('SIGTERM')
-      const timer = setTimeout(() => this.#child.kill('SIGKILL'), 5000)
+      const timer = setTimeout(() => this.#child.kill('SIGKILL'), this.#stopTimeout)
       await exited
       clearTimeout(timer)
     }
@@ -198,7 +208,7 @@ class RunningGateway implements Gateway {
     if (crashed !== undefined) throw new Error(`the gateway ended by itself (${crashed}):\n${this.#tail()}`)
     if (defect !== undefined) throw new Error(`the gateway has a defect: ${defect}\n${this.#tail()}`)
     if (this.#exit === 'exit SIGKILL')
-      throw new Error(`the gateway did not end within 5 s of SIGTERM:\n${this.#tail()}`)
+      throw new Error(`the gateway did not end within ${this.#stopTimeout} ms of SIGTERM:\n${this.#tail()}`)
   }
 
   #tail(): string {

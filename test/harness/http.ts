@@ -53,8 +53,13 @@ export function send(url: string, options: HttpOptions = {}): Promise<StreamAnsw
   return new Promise((resolve, reject) => {
     const method = options.method ?? (body === undefined ? 'GET' : 'POST')
     const request = httpRequest(url, { method, headers, agent, signal: options.signal })
-    request.on('error', reject)
+    let answered = false
+    request.on('error', error => {
+      // Once a head is here, the response's own end tells what happened.
+      if (!answered) reject(error)
+    })
     request.on('response', response => {
+      answered = true
       const headAt = performance.now() - started
       const chunks: Buffer[] = []
       const events: StreamEvent[] = []
@@ -76,8 +81,8 @@ export function send(url: string, options: HttpOptions = {}): Promise<StreamAnsw
         settled = true
         if (isStream && end === 'clean') parser.end(take)
         const text = Buffer.concat(chunks).toString('utf8')
-        const { statusCode = 0, headers: answered } = response
-        resolve({ status: statusCode, headers: answered, text, json: parseJson(text), events, end, headAt })
+        const { statusCode = 0, headers: answeredHeaders } = response
+        resolve({ status: statusCode, headers: answeredHeaders, text, json: parseJson(text), events, end, headAt })
       }
       response.on('data', (chunk: Buffer) => {
         chunks.push(chunk)

@@ -143,6 +143,7 @@ export class ModelIndex {
     let name = groupAliases.get(mapped) ?? mapped
     const path = [alias]
     while (!this.#groups.has(name)) {
+      if (name === path[path.length - 1]) return name
       if (path.includes(name)) {
         throw new GatewayError(
           'config_invalid',
@@ -152,7 +153,7 @@ export class ModelIndex {
       }
       path.push(name)
       const next = groupAliases.get(name) ?? aliasMap.get(name)
-      if (next === undefined || next === name) return name
+      if (next === undefined) return name
       name = next
     }
     return name

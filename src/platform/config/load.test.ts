@@ -146,6 +146,14 @@ describe('problems', () => {
     expect(found[6]).toMatch(/^11:14 error router_settings.fallbacks: expected list of .* got a map$/)
     expect(found).toHaveLength(7)
     expect(found.join()).not.toContain('hunter2')
+    const enumFromEnv = lines(`${model}router_settings: {routing_strategy: os.environ/SECRET}`, {
+      env: { SECRET: 'hunter2' },
+    })
+    expect(enumFromEnv.join()).toMatch(/got text \(from os\.environ\/SECRET\)/)
+    expect(enumFromEnv.join()).not.toContain('hunter2')
+    expect(lines('model_list: os.environ/MISSING')[0]).toMatch(
+      /^1:13 error model_list: the environment variable MISSING/,
+    )
   })
   it('references: fallbacks, aliases, ids', () => {
     const text = `model_list:

@@ -131,7 +131,8 @@ function compose(
     }
   }
   if (result.success) {
-    const kept = [...((tree['model_list'] as unknown[] | undefined) ?? []).keys()].filter(index => !skipped.has(index))
+    const listed = tree['model_list']
+    const kept = Array.isArray(listed) ? [...listed.keys()].filter(index => !skipped.has(index)) : []
     checkReferences(
       result.data,
       index => kept[index] ?? index,

@@ -20,6 +20,7 @@ async function start(files: string[], pollMs = 3_600_000) {
   const onChange = vi.fn()
   watching = watchConfig(files, onChange, { debounceMs: 5, pollMs })
   await watching.ready
+  expect(onChange).not.toHaveBeenCalled()
   return onChange
 }
 const times = (onChange: ReturnType<typeof vi.fn>, count: number) =>

@@ -97,6 +97,8 @@ describe('a group', () => {
 
   it('is bounded in number', () => {
     for (let n = 0; n < 1500; n++) metrics.group(`model-${n}`).finished(200, 1, 1)
+    expect(metrics.group('model-1400')).toBe(metrics.group('other'))
+    expect(metrics.group('model-400')).not.toBe(metrics.group('other'))
     const names = new Set(metrics.render().match(/litellm_request_total_latency_metric_count\{[^}]*\}/g))
     expect(names.size).toBe(1001)
     has('litellm_request_total_latency_metric_count{requested_model="other"} 500')

@@ -20,6 +20,7 @@ import type {
 import { failureOfAnswer, failureOfError } from './failure.ts'
 import { type Plan, planOf, splitBetas } from './plan.ts'
 import { maySignal, readBody, readEvent } from './signals.ts'
+import { withoutForeignThinking } from './strip-thinking.ts'
 
 /** `token-counting` went GA; the vendor accepts the call without a beta header. */
 const operations: ReadonlySet<Operation> = new Set(['chat', 'messages', 'count_tokens'])
@@ -46,6 +47,8 @@ function forward(operation: Operation, request: NativeRequest, target: Target): 
   if (json['model'] !== target.model) set['model'] = plan.modelJson
   // Counting knows no output settings.
   if (operation === 'messages') addDefaults(json, plan, set)
+  const messages = withoutForeignThinking(request.text, json['messages'])
+  if (messages !== undefined) set['messages'] = JSON.stringify(messages)
   for (const path of plan.dropPaths) {
     const value = json[path.field]
     if (value === undefined) continue

@@ -67,7 +67,7 @@ function imagePart(block: Block, param: string): ContentPart {
   }
 }
 
-function documentPart(block: DocumentBlock, param: string): ContentPart {
+function documentPart(block: DocumentBlock, param: string): ContentPart | undefined {
   const source = sourceOf(block, param)
   const title = typeof block.title === 'string' && block.title !== '' ? block.title : undefined
   const filename = title === undefined ? {} : { filename: title }

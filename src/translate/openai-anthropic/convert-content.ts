@@ -115,7 +115,7 @@ function fileBlock(part: Part, param: string, betas: Set<string>): Block {
   const inline = parseDataUrl(id)
   if (inline !== undefined) return fileFromData(part, id, format, name)
   betas.add(filesBeta)
-  const readable = format === undefined || format === 'application/pdf' || format.startsWith('text/')
+  const readable = format === undefined || format === 'application/pdf' || format === 'text/plain'
   if (format?.startsWith('image/')) return withCache({ type: 'image', source: { type: 'file', file_id: id } }, part)
   // Data files can be read by the code execution tool only.
   if (!readable) return withCache({ type: 'container_upload', file_id: id }, part)

@@ -39,7 +39,10 @@ function errorOf(error: Record<string, unknown>): GeminiError {
   return {
     status: typeof code === 'number' && code >= 400 && code <= 599 ? code : undefined,
     word: typeof error['status'] === 'string' ? error['status'].slice(0, 100) : undefined,
-    message: typeof error['message'] === 'string' ? redact(error['message'].slice(0, maxMessage)) : undefined,
+    message:
+      typeof error['message'] === 'string' && error['message'] !== ''
+        ? redact(error['message'].slice(0, maxMessage))
+        : undefined,
     retryAfter,
     reason,
   }

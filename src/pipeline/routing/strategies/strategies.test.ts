@@ -9,17 +9,15 @@ const make = (id: string, lowestLatencyBuffer = 0) => createStrategy(id, { lowes
 const ids = (ranked: readonly Candidate[]) => ranked.map(({ deployment: { id } }) => id)
 const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined })
 
-const candidateArbitrary = fc
-  .record({
-    weight: maybe(fc.integer({ min: 0, max: 10 })),
-    rpm: maybe(fc.integer({ min: 0, max: 1000 })),
-    input: maybe(fc.integer({ min: 0, max: 1e9 })),
-    inFlight: fc.nat(50),
-    latency: maybe(fc.double({ min: 0.01, max: 1e6, noNaN: true })),
-    ttft: maybe(fc.double({ min: 0.01, max: 1e6, noNaN: true })),
-    tpm: fc.nat(1e6),
-  })
-  .map(made => made)
+const candidateArbitrary = fc.record({
+  weight: maybe(fc.integer({ min: 0, max: 10 })),
+  rpm: maybe(fc.integer({ min: 0, max: 1000 })),
+  input: maybe(fc.integer({ min: 0, max: 1e9 })),
+  inFlight: fc.nat(50),
+  latency: maybe(fc.double({ min: 0.01, max: 1e6, noNaN: true })),
+  ttft: maybe(fc.double({ min: 0.01, max: 1e6, noNaN: true })),
+  tpm: fc.nat(1e6),
+})
 
 const listOf = (max: number) =>
   fc

@@ -1,0 +1,226 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import { nodePath, root } from '../test/harness/gateway.ts'
+import type { CoreLayout } from './machine.ts'
+import { freePort, hasCommand, type Program, startProgram, untilServed } from './program.ts'
+
+export type SubjectId = 'direct' | 'nginx' | 'bare-relay' | 'gateway' | 'gateway-2' | 'portkey'
+
+/** Something that relays chat completions to the mock upstream. */
+export interface Subject {
+  readonly id: SubjectId
+  readonly name: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  /** Undefined for the direct row: then the mock itself is the subject. */
+  readonly program: Program | undefined
+  /** Milliseconds from spawning to the first answer. */
+  readonly coldStart: number | undefined
+}
+
+export interface SubjectContext {
+  readonly upstream: string
+  readonly folder: string
+  readonly layout: CoreLayout
+}
+
+/** Why a row is left out, and what to do about it. */
+export class Skipped extends Error {}
+
+export const subjectNames: Record<SubjectId, string> = {
+  direct: 'direct to mock',
+  nginx: 'nginx proxy_pass',
+  'bare-relay': 'bare node:http + undici relay',
+  gateway: 'this gateway, 1 worker',
+  'gateway-2': 'this gateway, 2 workers',
+  portkey: 'Portkey gateway (npm)',
+}
+
+export const requestBody = (stream: boolean): string => {
+  const filler = 'Summarise the following paragraph in two sentences for a busy reader. '
+  const request = {
+    model: 'gpt-4o-mini',
+    messages: [
+      { role: 'system', content: 'You are a helpful assistant.' },
+      { role: 'user', content: filler.repeat(13) },
+    ],
+    temperature: 0.7,
+    ...(stream ? { stream: true, stream_options: { include_usage: true } } : {}),
+  }
+  return JSON.stringify(request)
+}
+
+/** @throws Skipped when the subject is not available here. */
+export async function startSubject(id: SubjectId, context: SubjectContext, cores?: string): Promise<Subject> {
+  const { upstream, folder, layout } = context
+  const one = cores ?? layout.one
+  switch (id) {
+    case 'direct':
+      return {
+        id,
+        name: subjectNames[id],
+        url: upstream,
+        headers: auth('sk-bench'),
+        program: undefined,
+        coldStart: undefined,
+      }
+    case 'nginx': {
+      if (!hasCommand('nginx')) throw new Skipped('nginx is not installed (Debian: apt-get install nginx-light)')
+      const port = await freePort()
+      const file = writeNginxConfig(folder, port, upstream)
+      return started(
+        id,
+        port,
+        auth('sk-bench'),
+        ['nginx', '-p', folder, '-e', 'nginx-error.log', '-c', file],
+        one,
+        folder,
+      )
+    }
+    case 'bare-relay': {
+      const port = await freePort()
+      const script = join(root, 'bench/bare-relay.ts')
+      return started(
+        id,
+        port,
+        auth('sk-bench'),
+        [nodePath(), script, '--port', String(port), '--upstream', upstream],
+        one,
+        folder,
+      )
+    }
+    case 'gateway':
+    case 'gateway-2': {
+      const [command, label] = gatewayCommand()
+      if (command === undefined) throw new Skipped(label)
+      const port = await freePort()
+      const key = 'sk-bench-master'
+      const config = join(folder, `${id}.yaml`)
+      writeFileSync(config, gatewayConfig(upstream, key))
+      const args = ['--config', config, '--port', String(port), '--host', '127.0.0.1']
+      if (id === 'gateway-2') args.push('--num_workers', '2')
+      return started(id, port, auth(key), [...command, ...args], id === 'gateway-2' ? layout.two : one, folder)
+    }
+    case 'portkey': {
+      const script = installPortkey()
+      const port = await freePort()
+      const headers = { ...auth('sk-bench'), 'x-portkey-provider': 'openai', 'x-portkey-custom-host': `${upstream}/v1` }
+      // Its guard against private addresses names exceptions by host.
+      const env = { TRUSTED_CUSTOM_HOSTS: '127.0.0.1,localhost' }
+      return started(id, port, headers, [nodePath(), script, `--port=${port}`, '--headless'], one, folder, env)
+    }
+  }
+}
+
+function auth(key: string): Record<string, string> {
+  return { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+}
+
+async function started(
+  id: SubjectId,
+  port: number,
+  headers: Record<string, string>,
+  command: string[],
+  cores: string,
+  folder: string,
+  env?: NodeJS.ProcessEnv,
+): Promise<Subject> {
+  const url = `http://127.0.0.1:${port}`
+  const program = startProgram(command, { cores, folder, name: id, env })
+  let lastStatus = 'no connection'
+  try {
+    const coldStart = await untilServed(async () => {
+      const response = await fetch(`${url}/v1/chat/completions`, { method: 'POST', headers, body: requestBody(false) })
+      const text = await response.text()
+      lastStatus = `status ${response.status}: ${text.slice(0, 200)}`
+      return response.status === 200
+    }, 15_000)
+    return { id, name: subjectNames[id], url, headers, program, coldStart }
+  } catch (error) {
+    await program.stop()
+    const log = readFileSync(join(folder, `${id}.log`), 'utf8').slice(-600)
+    throw new Skipped(
+      `${error instanceof Error ? error.message : String(error)} (${lastStatus}) ${log.replaceAll('\n', ' ')}`,
+    )
+  }
+}
+
+/** The built program when there is one and it is asked for, else the sources. */
+function gatewayCommand(): [string[] | undefined, string] {
+  const built = join(root, 'dist/cli/main.js')
+  if (process.env['BENCH_BUILT'] === '1') {
+    return existsSync(built)
+      ? [[nodePath(), built], 'dist']
+      : [undefined, 'dist/ is missing: run `npm run build` first']
+  }
+  const source = join(root, 'src/cli/main.ts')
+  return existsSync(source) ? [[nodePath(), source], 'sources'] : [undefined, 'src/cli/main.ts does not exist']
+}
+
+/** Two deployments of one model group, a price, a master key: routing, auth, cost and metrics are on. */
+function gatewayConfig(upstream: string, key: string): string {
+  const deployment = (id: string): object => ({
+    model_name: 'gpt-4o-mini',
+    litellm_params: { model: 'openai/gpt-4o-mini', api_base: `${upstream}/v1`, api_key: 'sk-bench' },
+    model_info: { id },
+  })
+  return stringify({
+    model_list: [deployment('bench-a'), deployment('bench-b')],
+    router_settings: { routing_strategy: 'simple-shuffle', num_retries: 2 },
+    litellm_settings: { callbacks: ['prometheus'] },
+    general_settings: { master_key: key },
+    routeiq: { egress: { allow_cidrs: ['127.0.0.0/8'] } },
+  })
+}
+
+function writeNginxConfig(folder: string, port: number, upstream: string): string {
+  const file = join(folder, 'nginx.conf')
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+  for (const name of temporary) mkdirSync(join(folder, `nginx-${name}`), { recursive: true })
+  writeFileSync(
+    file,
+    `daemon off;
+master_process off;
+pid ${folder}/nginx.pid;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  error_log ${folder}/nginx-error.log;
+${temporary.map(name => `  ${name}_temp_path ${folder}/nginx-${name};`).join('\n')}
+  keepalive_requests 1000000000;
+  upstream mock { server ${new URL(upstream).host}; keepalive 256; keepalive_requests 1000000000; }
+  server {
+    listen 127.0.0.1:${port};
+    location / {
+      proxy_pass http://mock;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_buffering off;
+    }
+  }
+}
+`,
+  )
+  return file
+}
+
+const portkeyVersion = '1.15.2'
+
+/** Portkey's gateway is installed outside the project, once per version; it is never a dependency. */
+function installPortkey(): string {
+  const folder = join(root, 'node_modules/.cache/bench-portkey', portkeyVersion)
+  const script = join(folder, 'node_modules/@portkey-ai/gateway/build/start-server.js')
+  if (existsSync(script)) return script
+  if (process.env['BENCH_OFFLINE'] === '1') throw new Skipped('not installed and BENCH_OFFLINE=1')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'package.json'), '{"private":true}')
+  try {
+    const args = ['install', `@portkey-ai/gateway@${portkeyVersion}`, '--no-audit', '--no-fund', '--ignore-scripts']
+    execFileSync('npm', args, { cwd: folder, stdio: 'ignore', timeout: 120_000 })
+  } catch {
+    throw new Skipped(`npm could not install @portkey-ai/gateway@${portkeyVersion} (no network?)`)
+  }
+  return script
+}
