@@ -3,7 +3,13 @@ import { describe, expect, it } from 'vitest'
 import { EventRuns, eachEvent, endOfLastEvent } from './event-runs.ts'
 
 const eventText = fc
-  .tuple(fc.constantFrom('', 'ping', 'delta'), fc.array(fc.string({ unit: 'grapheme' }).map(s => s.replace(/[\r\n]/g, '·')), { minLength: 1, maxLength: 3 }))
+  .tuple(
+    fc.constantFrom('', 'ping', 'delta'),
+    fc.array(
+      fc.string({ unit: 'grapheme' }).map(s => s.replace(/[\r\n]/g, '·')),
+      { minLength: 1, maxLength: 3 },
+    ),
+  )
   .map(([event, data]) => ({ event, data }))
 
 function render(events: readonly { event: string; data: readonly string[] }[], newline: string): Buffer {

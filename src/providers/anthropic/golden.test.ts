@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { UpstreamFailure } from '../../platform/errors/gateway-error.ts'
+import type { ChatChunk, ChatRequest } from '../../translate/openai/types.ts'
 import { decodeResponse } from '../../translate/openai-anthropic/decode-response.ts'
 import { AnthropicStreamDecoder } from '../../translate/openai-anthropic/decode-stream.ts'
 import { type EncodeOptions, encodeRequest } from '../../translate/openai-anthropic/encode-request.ts'
-import type { ChatChunk, ChatRequest } from '../../translate/openai/types.ts'
 import { SseParser } from '../../translate/sse.ts'
 import { failureOfError } from './failure.ts'
 

@@ -16,16 +16,12 @@ const record = (
 ): fc.Arbitrary<Record<string, unknown>> => fc.record(model, { requiredKeys })
 
 const url = fc.oneof(
-  fc.constantFrom(
-    'data:image/png;base64,AAAA',
-    'data:,%',
-    'data:',
-    'gs://b/x.pdf',
-    'https://e.example/a.png',
-    'files/1',
-    'x',
-  ),
-  fc.string(),
+  {
+    weight: 20,
+    arbitrary: fc.constantFrom('data:image/png;base64,AAAA', 'gs://b/x.pdf', 'https://e.example/a.png', 'files/1'),
+  },
+  { weight: 1, arbitrary: fc.constantFrom('data:,%', 'data:', 'x') },
+  { weight: 1, arbitrary: fc.string() },
 )
 const part = record(
   {
@@ -64,10 +60,13 @@ const message = record(
           record({
             id: mostly(callId),
             function: mostly(
-              record({
-                name: mostly(fc.constantFrom('f', '2g', '__proto__')),
-                arguments: mostly(fc.constantFrom('', '{}', '[]', '{"a":', 'null')),
-              }),
+              record(
+                {
+                  name: mostly(fc.constantFrom('f', '2g', '__proto__')),
+                  arguments: mostly(fc.constantFrom('', '{}', '{"a":[1]}', 'null', '{"a":')),
+                },
+                ['name'],
+              ),
             ),
             provider_specific_fields: mostly(record({ thought_signature: mostly(fc.string()) })),
           }),
@@ -75,7 +74,7 @@ const message = record(
         { maxLength: 3 },
       ),
     ),
-    function_call: mostly(record({ name: mostly(fc.string()), arguments: mostly(fc.string()) })),
+    function_call: mostly(record({ name: mostly(fc.string()), arguments: mostly(fc.constant('{}')) }, ['name'])),
     thinking_blocks: mostly(fc.array(mostly(part), { maxLength: 2 })),
     images: mostly(fc.array(mostly(record({ image_url: mostly(record({ url: mostly(url) })) })), { maxLength: 2 })),
     audio: mostly(record({ transcript: mostly(fc.string()) })),
@@ -102,7 +101,7 @@ const settings = record({
       mostly(
         record({
           type: mostly(fc.constantFrom('function', 'web_search')),
-          function: mostly(record({ name: mostly(fc.string({ minLength: 1 })), parameters: json })),
+          function: mostly(record({ name: mostly(fc.string({ minLength: 1 })), parameters: json }, ['name'])),
           googleSearch: json,
           functionDeclarations: json,
         }),

@@ -5,11 +5,23 @@ import { failure } from './failure.ts'
 
 describe('failure', () => {
   it.each([
-    ['OpenAI', 400, '{"error":{"message":"bad n","type":"invalid_request_error","param":"n","code":null}}', 'bad_request', 'bad n'],
+    [
+      'OpenAI',
+      400,
+      '{"error":{"message":"bad n","type":"invalid_request_error","param":"n","code":null}}',
+      'bad_request',
+      'bad n',
+    ],
     ['a text', 500, '{"error":"boom"}', 'internal_server', 'boom'],
     ['message', 503, '{"message":"busy"}', 'service_unavailable', 'busy'],
     ['detail', 422, '{"detail":"wrong"}', 'unprocessable_entity', 'wrong'],
-    ['a list of details', 422, '{"detail":[{"loc":["body"],"msg":"field required"}]}', 'unprocessable_entity', 'field required'],
+    [
+      'a list of details',
+      422,
+      '{"detail":[{"loc":["body"],"msg":"field required"}]}',
+      'unprocessable_entity',
+      'field required',
+    ],
     ['an array', 429, '[{"error":{"message":"slow"}}]', 'rate_limit', 'slow'],
     ['errors', 404, '{"errors":[{"message":"gone"}]}', 'not_found', 'gone'],
     ['HTML', 502, '<html><head><title>502 Bad Gateway</title></head></html>', 'bad_gateway', '502 Bad Gateway'],
@@ -28,7 +40,10 @@ describe('failure', () => {
   })
 
   it.each(['sk-proj-abcdef123456', 'sk-abc***wxyz', 'gsk_abcdefghijk', 'Bearer abc.def'])('never shows %s', key => {
-    for (const body of [JSON.stringify({ error: { message: `Incorrect API key provided: ${key}.` } }), `denied ${key}`]) {
+    for (const body of [
+      JSON.stringify({ error: { message: `Incorrect API key provided: ${key}.` } }),
+      `denied ${key}`,
+    ]) {
       const made = failure(401, {}, body)
       expect(made.message).not.toContain(key)
       expect(made.message).toContain('[redacted]')

@@ -20,7 +20,8 @@ const read = (data: string, event = '') => {
 }
 
 describe('readEvent', () => {
-  const delta = (value: unknown, rest = '') => `{"choices":[{"index":0,"delta":${JSON.stringify(value)}${rest}}],"usage":null}`
+  const delta = (value: unknown, rest = '') =>
+    `{"choices":[{"index":0,"delta":${JSON.stringify(value)}${rest}}],"usage":null}`
   it.each([
     ['role only', delta({ role: 'assistant', content: '' }), {}],
     ['text', delta({ content: 'a' }), { content: true }],
@@ -31,7 +32,11 @@ describe('readEvent', () => {
     ['audio', delta({ audio: { data: 'x' } }), { content: true }],
     ['legacy text', '{"choices":[{"index":0,"text":"a","finish_reason":null}]}', { content: true }],
     ['finish', delta({}, ',"finish_reason":"stop"'), { content: true, terminal: true }],
-    ['filtered', delta({}, ',"finish_reason": "content_filter"'), { content: true, terminal: true, contentFiltered: true }],
+    [
+      'filtered',
+      delta({}, ',"finish_reason": "content_filter"'),
+      { content: true, terminal: true, contentFiltered: true },
+    ],
     ['empty finish', delta({}, ',"finish_reason":""'), {}],
     ['done', '[DONE]', { terminal: true }],
     ['nothing', '', {}],
@@ -83,7 +88,9 @@ describe('maySignal', () => {
 
   it('passes plain content by, whatever it talks of', () => {
     const content = JSON.stringify({
-      choices: [{ index: 0, delta: { content: 'the "usage":{} and "error" and "finish_reason":"stop"' }, finish_reason: null }],
+      choices: [
+        { index: 0, delta: { content: 'the "usage":{} and "error" and "finish_reason":"stop"' }, finish_reason: null },
+      ],
       usage: null,
     })
     expect(maySignal(Buffer.from(`data: ${content}\n\n`))).toBe(false)
@@ -121,7 +128,10 @@ describe('readBody', () => {
   it('reads the usage of embeddings at either end without walking the numbers', () => {
     const data = [{ object: 'embedding', embedding: Array.from({ length: 100_000 }, (_, i) => i / 7), index: 0 }]
     const counts = { prompt_tokens: 8, total_tokens: 8 }
-    for (const body of [{ data, usage: counts }, { usage: counts, data }])
+    for (const body of [
+      { data, usage: counts },
+      { usage: counts, data },
+    ])
       expect(readBody('embeddings', JSON.stringify(body))).toMatchObject({ usage: { input: 8 }, failure: undefined })
     const spaced = JSON.stringify({ data, usage: counts }).replace('"usage":', '"usage" : ')
     expect(readBody('embeddings', spaced).usage?.input).toBe(8)

@@ -26,7 +26,7 @@ export function rankBy(
     const candidate = ranked[i] as Candidate
     const own = score(candidate)
     let j = i
-    while (j > 0 && (scores[j - 1] as number) >= own) {
+    while (j > 0 && (scores[j - 1] as number) > own) {
       scores[j] = scores[j - 1] as number
       ranked[j] = ranked[j - 1] as Candidate
       j--
