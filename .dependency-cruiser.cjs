@@ -25,7 +25,7 @@ module.exports = {
       comment: 'Only the egress module may open outbound connections.',
       severity: 'error',
       from: { path: '^src', pathNot: '^src/platform/security/egress|\\.test\\.ts$' },
-      to: { path: '^(undici|net|tls|node:net|node:tls|https|dgram|dns)$' },
+      to: { path: '^((node:)?(net|tls|https|http2|dgram|dns|dns/promises)$|node_modules/undici/)' },
     },
     ...wings.map(wing => ({
       name: `arrows-${wing}`,

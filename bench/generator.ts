@@ -103,7 +103,10 @@ async function openLoop(rate: number): Promise<number> {
         connection.send(start + (sent * 1000) / rate)
         sent++
       }
-      if (sent === total) return resolve()
+      if (sent === total) {
+        resolve()
+        return
+      }
       // Timers are a millisecond coarse: sleep while far, spin through the event loop when near.
       const wait = start + (sent * 1000) / rate - performance.now()
       if (wait > 1.5) setTimeout(step, 1)

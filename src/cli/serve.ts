@@ -1,26 +1,15 @@
 import cluster from 'node:cluster'
-import { generateMasterKey } from '../pipeline/identity/master-key.ts'
-import { ConfigError } from '../platform/config/problem.ts'
 import { watchConfig } from '../platform/config/watch.ts'
-import { GatewayError } from '../platform/errors/gateway-error.ts'
-import { Secret } from '../platform/security/secret.ts'
 import type { ServeOptions } from './arguments.ts'
 import { banner } from './banner.ts'
-import { createRuntime, type Runtime } from './runtime.ts'
+import { listen, onStop, orExit, startKey } from './process.ts'
+import { createRuntime } from './runtime.ts'
 
 /** Starts the gateway: one process, or a primary with workers. Returns when it listens. */
 export async function serve(options: ServeOptions): Promise<void> {
   if (options.workers === 1) return serveAlone(options)
   const workers = await import('./workers.ts')
   return cluster.isPrimary ? workers.runPrimary(options) : workers.runWorker(options)
-}
-
-/** The key callers need: configured, or made now. A configured `general_settings.master_key` beats both. */
-export function startKey(env: NodeJS.ProcessEnv): { readonly key: Secret; readonly generated: string | undefined } {
-  const configured = env['LITELLM_MASTER_KEY']
-  if (configured !== undefined && configured !== '') return { key: new Secret(configured), generated: undefined }
-  const generated = generateMasterKey()
-  return { key: new Secret(generated), generated }
 }
 
 async function serveAlone(options: ServeOptions): Promise<void> {
@@ -50,47 +39,4 @@ async function serveAlone(options: ServeOptions): Promise<void> {
     watch.close()
     await runtime.close()
   })
-}
-
-export async function listen({ app }: Runtime, options: ServeOptions): Promise<string> {
-  try {
-    await app.listen({ port: options.port, host: options.host, backlog: 2048 })
-  } catch (error) {
-    const { code } = error as { code?: string }
-    const reason =
-      code === 'EADDRINUSE'
-        ? `port ${options.port} is in use; choose another with --port`
-        : `cannot listen on ${options.host}:${options.port} (${code ?? 'unknown reason'})`
-    process.stderr.write(`routeiq: ${reason}\n`)
-    process.exit(1)
-  }
-  const { port } = app.server.address() as { port: number }
-  const host = options.host === '0.0.0.0' || options.host === '::' ? 'localhost' : options.host
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
-}
-
-/** A config that cannot be used ends the start with everything that is wrong with it. */
-export async function orExit<T>(start: () => Promise<T>): Promise<T> {
-  try {
-    return await start()
-  } catch (error) {
-    if (!(error instanceof GatewayError)) throw error
-    process.stderr.write(`${error instanceof ConfigError ? error.format() : `routeiq: ${error.message}`}\n`)
-    process.exit(1)
-  }
-}
-
-/** Runs `stop` on the first SIGTERM or SIGINT; a second one ends at once. */
-export function onStop(stop: () => Promise<void>): void {
-  let stopping = false
-  const signalled = (): void => {
-    if (stopping) process.exit(130)
-    stopping = true
-    stop().then(
-      () => process.exit(0),
-      () => process.exit(1),
-    )
-  }
-  process.on('SIGTERM', signalled)
-  process.on('SIGINT', signalled)
 }

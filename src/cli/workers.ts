@@ -9,9 +9,9 @@ import type { Fleet, ReloadResult } from '../surfaces/fleet.ts'
 import type { ServeOptions } from './arguments.ts'
 import { banner } from './banner.ts'
 import { Inquiry } from './inquiry.ts'
+import { listen, onStop, orExit, startKey } from './process.ts'
 import { load } from './reloader.ts'
 import { createRuntime } from './runtime.ts'
-import { listen, onStop, orExit, startKey } from './serve.ts'
 
 /** What one process may ask another. */
 export type Question =

@@ -56,8 +56,7 @@ export function priceOf(entry: PriceEntry): ModelPrice | undefined {
   const offPeak = offPeakPrice(entry['off_peak_pricing'], fields => overlaid(standardBands, fields, zero))
   const webSearch = webSearchPrice(entry)
   return {
-    input: bands[0]?.rates.input,
-    output: bands[0]?.rates.output,
+    ...baseRates(bands),
     bands,
     ...(serviceTiers.size > 0 && { serviceTiers }),
     ...(offPeak !== undefined && { offPeak }),
@@ -72,14 +71,18 @@ export function scaledPrice(price: ModelPrice, factor: number): ModelPrice {
   const bands = scaled(price.bands, factor)
   return {
     ...price,
-    input: bands[0]?.rates.input,
-    output: bands[0]?.rates.output,
+    ...baseRates(bands),
     bands,
     ...(price.offPeak && { offPeak: { ...price.offPeak, bands: scaled(price.offPeak.bands, factor) } }),
     ...(price.serviceTiers && {
       serviceTiers: new Map([...price.serviceTiers].map(([name, tier]) => [name, scaled(tier, factor)])),
     }),
   }
+}
+
+function baseRates(bands: readonly PriceBand[]): Pick<ModelPrice, 'input' | 'output'> {
+  const { input = Number.NaN, output = Number.NaN } = bands[0]?.rates ?? {}
+  return { input: Number.isNaN(input) ? undefined : input, output: Number.isNaN(output) ? undefined : output }
 }
 
 function scaled(bands: readonly PriceBand[], factor: number): PriceBand[] {

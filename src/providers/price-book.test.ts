@@ -179,7 +179,10 @@ describe('factsFromConfig', () => {
     expect(factsFromConfig({}, { max_input_tokens: 10 }, gpt).price).toEqual(gpt?.price)
     const tuned = book.lookup('openai', 'ft:gpt-5-mini:acme::abc')
     expect(factsFromConfig({}, { max_input_tokens: 10 }, tuned).price).toBeUndefined()
-    expect(factsFromConfig({ output_cost_per_token: 1e-6 }, {}, tuned).price?.input).toBeNaN()
+    expect(factsFromConfig({ output_cost_per_token: 1e-6 }, {}, tuned).price).toMatchObject({
+      input: undefined,
+      output: 1e6,
+    })
   })
 
   it('ignores what is not a price', () => {

@@ -21,8 +21,8 @@ describe('countTokens', () => {
     ['a', 1],
     [' ', 1],
     ['\n\n', 1],
-    ['hello', 1],
-    ['Hello world', 2],
+    ['test', 1],
+    ['the test', 2],
     ['1234567', 3],
     ['   indented', 2],
     ['{\n', 1],
@@ -113,23 +113,23 @@ describe('countChatTokens', () => {
   }
 
   it('adds the framing of messages', () => {
-    expect(countChatTokens(user('hello'))).toBe(framing + 1)
-    expect(countChatTokens({ messages: [{ role: 'user', name: 'ann', content: 'hello' }] })).toBe(framing + 3)
-    expect(countChatTokens(user([{ type: 'text', text: 'hello' }]))).toBe(framing + 1)
+    expect(countChatTokens(user('test'))).toBe(framing + 1)
+    expect(countChatTokens({ messages: [{ role: 'user', name: 'ann', content: 'test' }] })).toBe(framing + 3)
+    expect(countChatTokens(user([{ type: 'text', text: 'test' }]))).toBe(framing + 1)
   })
 
   it('counts the same conversation alike in every dialect', () => {
     const openai = countChatTokens({
       messages: [
         { role: 'system', content: 'Be brief.' },
-        { role: 'user', content: 'hello' },
+        { role: 'user', content: 'test' },
       ],
     })
-    expect(countChatTokens({ system: 'Be brief.', messages: [{ role: 'user', content: 'hello' }] })).toBe(openai)
+    expect(countChatTokens({ system: 'Be brief.', messages: [{ role: 'user', content: 'test' }] })).toBe(openai)
     expect(
       countChatTokens({
         systemInstruction: { parts: [{ text: 'Be brief.' }] },
-        contents: [{ role: 'user', parts: [{ text: 'hello' }] }],
+        contents: [{ role: 'user', parts: [{ text: 'test' }] }],
       }),
     ).toBe(openai)
   })
@@ -148,11 +148,7 @@ describe('countChatTokens', () => {
 
   it.each<[string, string, number]>([
     ['gif', Buffer.from('GIF89a\x00\x02\x00\x02', 'latin1').toString('base64'), 255],
-    [
-      'jpeg',
-      Buffer.from('ffd8ffe00010' + '00'.repeat(14) + 'ffc0001108' + '02000200' + '03', 'hex').toString('base64'),
-      255,
-    ],
+    ['jpeg', Buffer.from(`ffd8ffe00010${'00'.repeat(14)}ffc00011080200020003`, 'hex').toString('base64'), 255],
     ['webp lossy', webp('VP8 ', 14, '00020002'), 255],
     [
       'webp lossless',
@@ -186,7 +182,7 @@ describe('countChatTokens', () => {
     }
     expect(countChatTokens(user([{ type: 'input_audio', input_audio: { data, format: 'wav' } }]))).toBe(framing + 313)
     expect(countChatTokens(user([{ type: 'file', file: { file_data: data } }]))).toBe(framing + 45_000)
-    expect(countChatTokens(user([{ type: 'document', source: { type: 'text', data: 'hello' } }]))).toBe(framing + 1)
+    expect(countChatTokens(user([{ type: 'document', source: { type: 'text', data: 'test' } }]))).toBe(framing + 1)
   })
 
   it('counts tools, and tool calls and results in both dialects', () => {
@@ -194,18 +190,18 @@ describe('countChatTokens', () => {
       type: 'object',
       properties: { city: { type: 'string', description: 'the city', enum: ['Paris'] } },
     }
-    const plain = countChatTokens(user('hello'))
+    const plain = countChatTokens(user('test'))
     const tool = { name: 'weather', description: 'get the weather', parameters: schema }
     // 12 + 7, name 1, description 3, object 3, property 3 + 1 + 1 + 2, enum −3 + 3 + 1
     const declared = 12 + 7 + 1 + 3 + 3 + 7 + 1
-    expect(countChatTokens({ ...user('hello'), tools: [{ type: 'function', function: tool }] })).toBe(plain + declared)
+    expect(countChatTokens({ ...user('test'), tools: [{ type: 'function', function: tool }] })).toBe(plain + declared)
     expect(
       countChatTokens({
-        ...user('hello'),
+        ...user('test'),
         tools: [{ name: tool.name, description: tool.description, input_schema: schema }],
       }),
     ).toBe(plain + declared)
-    expect(countChatTokens({ ...user('hello'), tools: [{ functionDeclarations: [tool] }] })).toBe(plain + declared)
+    expect(countChatTokens({ ...user('test'), tools: [{ functionDeclarations: [tool] }] })).toBe(plain + declared)
     const call = { id: '1', type: 'function', function: { name: 'weather', arguments: '{"city":"Paris"}' } }
     const called = countMessageTokens({ role: 'assistant', content: null, tool_calls: [call] })
     expect(called).toBeGreaterThan(8)
@@ -213,13 +209,13 @@ describe('countChatTokens', () => {
       content: [{ type: 'tool_use', id: '1', name: 'weather', input: { city: 'Paris' } }],
     })
     expect(Math.abs(used - called)).toBeLessThanOrEqual(4)
-    const result = { type: 'tool_result', tool_use_id: '1', content: [{ type: 'text', text: 'hello' }] }
+    const result = { type: 'tool_result', tool_use_id: '1', content: [{ type: 'text', text: 'test' }] }
     expect(countChatTokens(user([result]))).toBe(framing + 1)
   })
 
   it('counts prompts and inputs of the older and embedding APIs', () => {
-    expect(countChatTokens({ prompt: 'hello' })).toBe(1)
-    expect(countChatTokens({ input: ['hello', 'Hello world'] })).toBe(3)
+    expect(countChatTokens({ prompt: 'test' })).toBe(1)
+    expect(countChatTokens({ input: ['test', 'the test'] })).toBe(3)
     expect(countChatTokens({ input: [1, 2, 3] })).toBe(3)
     expect(
       countChatTokens({
@@ -270,7 +266,7 @@ describe('countChatTokens', () => {
         expect(Number.isSafeInteger(countChatTokens(user(parts)))).toBe(true)
       }),
     )
-    let deep: unknown = 'hello'
+    let deep: unknown = 'test'
     for (let i = 0; i < 20_000; i++) deep = { type: 'tool_result', content: [deep] }
     expect(countChatTokens(user([deep]))).toBeGreaterThanOrEqual(framing)
   })

@@ -129,6 +129,7 @@ export class ExplainLog {
   }
 
   #trim(): void {
+    if (this.#entries.size <= this.#capacity) return
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size <= this.#capacity) return
       this.#entries.delete(oldest)

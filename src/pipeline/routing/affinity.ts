@@ -53,8 +53,7 @@ export function preferByPrefix(
   for (let i = 0; i < count; i++) {
     const candidate = ranked[i] as Candidate
     const weight = weightOf(candidate, field)
-    if (weight === 0) continue
-    // Weighted rendezvous: an exponential key drawn from the hash instead of from dice.
+    // Weighted rendezvous: an exponential key drawn from the hash instead of from dice. Weight 0 never wins: infinite.
     const score = -Math.log(uniform(prefixHash, idHash(candidate.deployment))) / weight
     if (score < favouriteScore) {
       favourite = i

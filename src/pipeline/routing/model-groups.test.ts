@@ -71,6 +71,12 @@ describe('resolve', () => {
     expect(resolve('bedrock/us.claude-4')?.deployments[0]?.target.model).toBe('us.|-4')
   })
 
+  test('length comes before literal characters, as in LiteLLM', () => {
+    expect(index(['x/abc*', 'x/*a*c*']).resolve('x/abc')?.pattern).toBe('x/*a*c*')
+    expect(index(['x/*c*', 'x/abc']).resolve('x/abcd')?.pattern).toBe('x/*c*')
+    expect(index(['x/*b*', 'x/ab*']).resolve('x/ab')?.pattern).toBe('x/ab*')
+  })
+
   test('an exact group beats a wildcard; all deployments of a pattern share the calls', () => {
     const { resolve } = index(['openai/*', 'openai/*', 'openai/o3'])
     expect(resolve('openai/o3')?.pattern).toBeUndefined()

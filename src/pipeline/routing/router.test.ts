@@ -192,6 +192,19 @@ describe('filters', () => {
   })
 })
 
+test('an attempt ends once: what is reported later counts for nothing', () => {
+  const [a, b] = [deployment('a'), deployment('b')]
+  const { live, cooldown, start } = setUp([a, b])
+  start(a)
+  const attempt = start(a)
+  attempt.aborted()
+  attempt.failed(new UpstreamFailure('rate_limit', 'x'))
+  attempt.succeeded(ok)
+  attempt.aborted()
+  expect(live.view(a)).toMatchObject({ inFlight: 1, tpm: 0, latency: undefined })
+  expect(cooldown.state(a)).toBe('closed')
+})
+
 test('after the pause one call probes; the others go elsewhere until it answers', () => {
   const [a, b] = [deployment('a'), deployment('b')]
   const { router, group, fail, start, clock } = setUp([a, b])

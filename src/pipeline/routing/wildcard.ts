@@ -34,7 +34,7 @@ export function matchWildcard({ literals, literalLength, pattern }: Wildcard, na
   for (let i = 1; i < literals.length - 1; i++) {
     const literal = literals[i] ?? ''
     const found = name.indexOf(literal, at)
-    if (found < 0 || false) return undefined
+    if (found < 0 || found + literal.length > end) return undefined
     captures.push(name.slice(at, found))
     at = found + literal.length
   }

@@ -29,7 +29,8 @@ const aliases: Readonly<Record<string, readonly string[]>> = {
 
 /** The request as the deployment wants it: its presets filled in, its `additional_drop_params` taken out. No mutation. */
 export function effectiveRequest<T extends Record<string, unknown>>(request: T, target: Target): EffectiveRequest<T> {
-  const { defaults, drops } = preparedFor(target)
+  const { defaults, drops: configured } = preparedFor(target)
+  const drops = withOwnDrops(configured, request)
   if (defaults.length === 0 && drops.length === 0) return { request, dropped: [] }
   const merged: Record<string, unknown> = { ...request }
   for (const [name, value] of defaults) {
@@ -58,12 +59,21 @@ const given = (value: unknown): boolean => value !== undefined && value !== null
 const snake = (name: string): string => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 const camel = (name: string): string => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
 
+/** A caller may ask for fields to be dropped too. */
+function withOwnDrops(configured: Prepared['drops'], request: Record<string, unknown>): Prepared['drops'] {
+  const own = request['additional_drop_params']
+  if (!Array.isArray(own)) return configured
+  return [...configured, ...own.filter(path => typeof path === 'string').map(dropOf)]
+}
+
+const dropOf = (path: string): Prepared['drops'][number] => ({ path, ...parseDropPath(path) })
+
 function preparedFor(target: Target): Prepared {
   let made = prepared.get(target)
   if (made === undefined) {
     made = {
       defaults: Object.entries(target.defaults).filter(([, value]) => given(value)),
-      drops: target.additionalDropParams.map(path => ({ path, ...parseDropPath(path) })),
+      drops: target.additionalDropParams.map(dropOf),
     }
     prepared.set(target, made)
   }

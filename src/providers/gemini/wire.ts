@@ -36,11 +36,25 @@ function requestOptions(target: Target): RequestOptions {
   return options
 }
 
+/** The deployment's rules, as far as the call does not bring its own (`drop_params`, `allowed_openai_params`, …). */
+function callOptions(target: Target, request: ChatRequest): RequestOptions {
+  const options = requestOptions(target)
+  const { drop_params: drop, modify_params: modify, allowed_openai_params: allowed } = request
+  if (drop === undefined && modify === undefined && allowed === undefined) return options
+  const names = Array.isArray(allowed) ? allowed.filter(name => typeof name === 'string') : []
+  return {
+    ...options,
+    dropParams: typeof drop === 'boolean' ? drop : options.dropParams,
+    modifyParams: typeof modify === 'boolean' ? modify : options.modifyParams,
+    allowedParams: [...options.allowedParams, ...names],
+  }
+}
+
 const newCallId = (): string => `call_${randomBytes(12).toString('hex')}`
 
 function chat(hubRequest: ChatRequest, target: Target): ChatExchange {
   const { request, dropped } = effectiveRequest(hubRequest, target)
-  const options = requestOptions(target)
+  const options = callOptions(target, request)
   const address = addressOf(target)
   const { body, droppedParams, names, grounded } = buildRequest(request, options)
   const fakeStream = request.stream === true && target.capabilities.nativeStreaming === false

@@ -1,7 +1,7 @@
 /** Anthropic content blocks → hub content parts. */
 import type { CacheControl, ContentPart } from '../openai/types.ts'
 import { keepBlock } from './original-block.ts'
-import { type Block, type DocumentBlock, isObject, type MediaSource } from './types.ts'
+import { type Block, type DocumentBlock, isObject, type MediaSource, stringOr } from './types.ts'
 import { invalid, required } from './validate-request.ts'
 
 type Cached = { cache_control?: CacheControl | null }
@@ -24,7 +24,7 @@ export function partOfBlock(block: Block, param: string): ContentPart | undefine
     case 'search_result':
       return textPart(block, searchResultText(block))
     case 'container_upload':
-      return filePart(block, { file_id: String((block as { file_id?: unknown }).file_id ?? '') }, '')
+      return filePart(block, { file_id: stringOr((block as { file_id?: unknown }).file_id) }, '')
     default:
       return textPart(block, serverResultText(block))
   }

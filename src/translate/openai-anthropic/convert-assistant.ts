@@ -5,7 +5,14 @@ import { convertParts, isBlank } from './convert-content.ts'
 import { keptBlocks } from './original-block.ts'
 import type { ToolIds } from './tool-ids.ts'
 import type { ToolNames } from './tool-names.ts'
-import { type Block, isObject, type RedactedThinkingBlock, type ThinkingBlock, type ToolUseBlock } from './types.ts'
+import {
+  type Block,
+  isObject,
+  type RedactedThinkingBlock,
+  stringOr,
+  type ThinkingBlock,
+  type ToolUseBlock,
+} from './types.ts'
 
 export interface AssistantContext {
   readonly names: ToolNames
@@ -41,12 +48,17 @@ function addOriginal(block: Block, into: Block[], seen: Set<string>, context: As
     addThinking([block], into)
   } else if (block.type === 'tool_use') {
     const use = block as ToolUseBlock
-    const id = context.ids.wire(String(use.id))
+    // Malformed: the vendor says so better.
+    if (typeof use.id !== 'string' || typeof use.name !== 'string') {
+      into.push(block)
+      return
+    }
+    const id = context.ids.wire(use.id)
     if (seen.has(id)) return
     seen.add(id)
-    const name = context.names.wire(String(use.name))
+    const name = context.names.wire(use.name)
     into.push(id === use.id && name === use.name ? use : { ...use, id, name })
-  } else if (block.type !== 'text' || !isBlank(String(block['text' as keyof Block] ?? ''))) {
+  } else if (block.type !== 'text' || !isBlank(stringOr((block as { text?: unknown }).text))) {
     into.push(block)
   }
 }
@@ -86,7 +98,7 @@ function originalBlocks(message: ChatMessage): Block[] | undefined {
   let text = ''
   const uses: ToolUseBlock[] = []
   for (const block of blocks) {
-    if (block.type === 'text') text += String((block as { text?: unknown }).text)
+    if (block.type === 'text') text += stringOr((block as { text?: unknown }).text)
     else if (block.type === 'tool_use') uses.push(block as ToolUseBlock)
   }
   const calls = message.tool_calls ?? []

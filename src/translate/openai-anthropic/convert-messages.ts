@@ -4,7 +4,7 @@ import { type AssistantContext, convertAssistant } from './convert-assistant.ts'
 import { convertParts, isBlank } from './convert-content.ts'
 import { ToolIds } from './tool-ids.ts'
 import type { ToolNames } from './tool-names.ts'
-import { type Block, isObject, type TextBlock, type ToolResultBlock } from './types.ts'
+import { type Block, isObject, stringOr, type TextBlock, type ToolResultBlock } from './types.ts'
 
 /** A turn under construction. Results come first in it: Anthropic wants them before any other content. */
 export interface Turn {
@@ -149,7 +149,7 @@ function trimPrefill(turns: Turn[]): Turn[] {
   const last = turns.at(-1)
   const block = last?.role === 'assistant' ? last.blocks.at(-1) : undefined
   if (last === undefined || block?.type !== 'text') return turns
-  const text = String((block as TextBlock).text)
+  const text = stringOr((block as TextBlock).text)
   const trimmed = text.trimEnd()
   if (trimmed !== text && !isBlank(text)) last.blocks[last.blocks.length - 1] = { ...block, text: trimmed }
   return turns

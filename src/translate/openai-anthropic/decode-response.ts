@@ -5,7 +5,7 @@ import { urlAnnotation } from './citations.ts'
 import type { ReplyContext } from './encode-request.ts'
 import { unwrapJson } from './response-format.ts'
 import { finishReasonOf, isPlainStopReason } from './stop-reason.ts'
-import { type Block, isObject, type MessageUsage, type ToolUseBlock } from './types.ts'
+import { type Block, isObject, type MessageUsage, stringOr, type ToolUseBlock } from './types.ts'
 import { type FailureFactory, reportedError } from './upstream-error.ts'
 import { usageToHub } from './usage.ts'
 
@@ -23,7 +23,7 @@ export function decodeResponse(body: unknown, options: DecodeOptions): ChatRespo
   if (!isObject(body) || !Array.isArray(body['content'])) {
     throw new UpstreamFailure('bad_gateway', 'anthropic: the answer is no message (it has no content list).')
   }
-  const blocks = (body['content'] as unknown[]).filter(isObject) as unknown as Block[]
+  const blocks = (body['content'] as unknown[]).filter(isBlock)
   const read = readBlocks(blocks, options.reply)
   const response: ChatResponse = {
     id: typeof body['id'] === 'string' ? body['id'] : '',
@@ -42,6 +42,8 @@ export function decodeResponse(body: unknown, options: DecodeOptions): ChatRespo
   if (extras !== undefined) response.provider_specific_fields = extras
   return response
 }
+
+const isBlock = (value: unknown): value is Block => isObject(value) && typeof value['type'] === 'string'
 
 /** OpenAI calls the ordinary tier `default`. */
 export function serviceTierOf(usage: MessageUsage): string | undefined {
@@ -120,7 +122,7 @@ function readBlock(block: Block, reply: ReplyContext, read: Read): Block {
     }
     case 'thinking':
       read.thinking.push(block as ThinkingBlock)
-      read.reasoning += String((block as { thinking?: unknown }).thinking ?? '')
+      read.reasoning += stringOr((block as { thinking?: unknown }).thinking)
       return block
     case 'redacted_thinking':
       read.thinking.push(block as ThinkingBlock)

@@ -7,7 +7,7 @@ import { urlAnnotation } from './citations.ts'
 import { type DecodeOptions, finishOf, messageExtras, serviceTierOf } from './decode-response.ts'
 import { JsonToolStream } from './json-stream.ts'
 import { unwrapJson } from './response-format.ts'
-import { type Block, isObject, type MessageUsage } from './types.ts'
+import { type Block, isObject, type MessageUsage, stringOr } from './types.ts'
 import { reportedError } from './upstream-error.ts'
 import { mergeUsage, usageToHub } from './usage.ts'
 
@@ -117,7 +117,7 @@ export class AnthropicStreamDecoder implements ChatStreamDecoder {
         return
       case 'redacted_thinking':
         this.#open = { kind: 'thinking' }
-        out.push(this.#chunk({ thinking_blocks: [{ type: 'redacted_thinking', data: String(block['data'] ?? '') }] }))
+        out.push(this.#chunk({ thinking_blocks: [{ type: 'redacted_thinking', data: stringOr(block['data']) }] }))
         return
       case 'tool_use':
         this.#toolStart(block, out)

@@ -19,7 +19,7 @@ import {
   wholeBlock,
 } from './stream-frames.ts'
 import { StreamTools } from './stream-tools.ts'
-import { type Block, isObject } from './types.ts'
+import { type Block, isObject, stringOr } from './types.ts'
 import { usageFromHub } from './usage.ts'
 
 /** Blocks the hub has fields for; a list that holds one of them is the complete message. */
@@ -88,7 +88,7 @@ export class AnthropicStreamEncoder implements ChatStreamEncoder {
     if (this.#started) return ''
     this.#started = true
     const id = chunk?.id || this.#fallbackId
-    const model = chunk?.model || String(this.#request['model'] ?? '')
+    const model = chunk?.model || stringOr(this.#request['model'])
     return messageStart(messageId(id), model, { ...usageFromHub(chunk?.usage), output_tokens: 0 })
   }
 
@@ -136,7 +136,11 @@ export class AnthropicStreamEncoder implements ChatStreamEncoder {
   }
 
   #citation(citation: unknown): string {
-    return this.#open?.kind === 'text' ? citationDelta(this.#open.index, citation) : ''
+    if (this.#tools.busy) return ''
+    // The vendor sends the citation before the text it belongs to.
+    return this.#open?.kind === 'text'
+      ? citationDelta(this.#open.index, citation)
+      : this.#opened('text') + citationDelta(this.#blocks - 1, citation)
   }
 
   /** Thinking comes as `reasoning_content`, as `thinking_blocks`, or as both with the same text. */

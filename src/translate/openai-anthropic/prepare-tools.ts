@@ -4,7 +4,7 @@ import { betaOfTool, mcpBeta, mcpServer, webSearchTool } from './hosted-tools.ts
 import type { ParamPolicy } from './param-policy.ts'
 import { closeSchema, objectRoot } from './schema.ts'
 import { ToolNames } from './tool-names.ts'
-import { type AnthropicTool, isObject } from './types.ts'
+import { type AnthropicTool, isObject, stringOr } from './types.ts'
 
 export interface PreparedTools {
   readonly tools: AnthropicTool[]
@@ -41,7 +41,7 @@ export function prepareTools(
       tools.push(webSearchTool(tool) as AnthropicTool)
     } else {
       tools.push(hostedTool(tool))
-      const beta = betaOfTool(String(type))
+      const beta = betaOfTool(stringOr(type))
       if (beta !== undefined) betas.add(beta)
     }
   }
@@ -90,7 +90,7 @@ function functionTool(
   const schema = objectRoot(definition['parameters'] ?? definition['input_schema'])
   const strict = strictSchemas && (definition['strict'] ?? tool['strict']) === true
   const out: AnthropicTool = {
-    name: names.wire(String(definition['name'])),
+    name: names.wire(stringOr(definition['name'])),
     input_schema: strict ? closeSchema(schema, param) : schema,
   }
   const description = definition['description']
@@ -109,5 +109,5 @@ function hostedTool(tool: Record<string, unknown>): AnthropicTool {
   const { function: wrapped, ...rest } = tool
   if (!isObject(wrapped)) return rest as unknown as AnthropicTool
   const settings = isObject(wrapped['parameters']) ? wrapped['parameters'] : {}
-  return { ...rest, name: String(wrapped['name']), ...settings }
+  return { ...rest, name: stringOr(wrapped['name']), ...settings }
 }

@@ -2,7 +2,7 @@
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { CacheControl, ChatMessage, ChatRequest, ResponseFormat, ThinkingParam, Tool } from '../openai/types.ts'
 import { messagesToHub, systemToHub } from './messages-to-hub.ts'
-import { isObject } from './types.ts'
+import { isObject, stringOr } from './types.ts'
 import { invalid, required, validateCountTokens } from './validate-request.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -91,7 +91,7 @@ function convertTools(tools: unknown, request: ChatRequest, options: ToHubOption
     } else if (typeof type === 'string' && type.startsWith('web_search_')) {
       request.web_search_options = webSearchOptions(tool)
     } else {
-      refuse(`tools.${i}`, `the hosted tool "${String(name ?? type).slice(0, 64)}"`, options)
+      refuse(`tools.${i}`, `the hosted tool "${stringOr(name, stringOr(type)).slice(0, 64)}"`, options)
     }
   }
   if (converted.length > 0) request.tools = converted

@@ -2,7 +2,7 @@
 import type { ChatMessage, ChatResponse, ToolCall } from '../openai/types.ts'
 import { stopReasonOf } from './stop-reason.ts'
 import { ToolIds } from './tool-ids.ts'
-import { type Block, isObject, type Message } from './types.ts'
+import { type Block, isObject, type Message, stringOr } from './types.ts'
 import { usageFromHub } from './usage.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -17,7 +17,7 @@ export function messageOfChatResponse(response: ChatResponse, request: Json): Me
     id: messageId(response.id),
     type: 'message',
     role: 'assistant',
-    model: response.model !== '' ? response.model : String(request['model'] ?? ''),
+    model: response.model !== '' ? response.model : stringOr(request['model']),
     content,
     stop_reason: stopReasonOf(choice?.finish_reason, fields?.['native_finish_reason'], stopSequence),
     stop_sequence: typeof stopSequence === 'string' ? stopSequence : null,

@@ -3,7 +3,7 @@ import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { ChatRequest } from '../openai/types.ts'
 import { isBlank } from './convert-content.ts'
 import type { ParamPolicy } from './param-policy.ts'
-import { isObject, type MessagesRequest } from './types.ts'
+import { isObject, type MessagesRequest, stringOr } from './types.ts'
 
 const bad = (param: string, what: string): GatewayError =>
   new GatewayError('invalid_request', `${param} ${what}`, { param })
@@ -99,7 +99,7 @@ export function encodeServiceTier(request: ChatRequest, body: MessagesRequest, p
   const known = tiers.get(tier)
   if (known !== undefined) body.service_tier = known
   else if (policy.allowed('service_tier')) body.service_tier = tier
-  else policy.refuse('service_tier', `"${String(tier).slice(0, 40)}" is not supported`)
+  else policy.refuse('service_tier', `"${stringOr(tier).slice(0, 40)}" is not supported`)
 }
 
 /** OpenAI fields that Anthropic has no word for, and the values that mean what happens anyway. */

@@ -162,3 +162,6 @@ export interface Message {
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The value where it is a string, else ''. `String()` would run a `toString` that came from outside. */
+export const stringOr = (value: unknown, fallback = ''): string => (typeof value === 'string' ? value : fallback)

@@ -60,15 +60,18 @@ const formats: Readonly<Record<string, readonly string[]>> = {
   INTEGER: ['int32', 'int64'],
 }
 
+function spend(walk: Walk, nodes: number): void {
+  walk.nodes += nodes
+  if (walk.nodes <= maxNodes) return
+  throw new GatewayError(
+    'invalid_request',
+    `The schema has more than ${maxNodes} nodes or ${maxDepth} levels once its references are inlined. Simplify it.`,
+    { param: walk.param },
+  )
+}
+
 function convert(node: unknown, walk: Walk, depth: number): GeminiSchema {
-  walk.nodes++
-  if (walk.nodes > maxNodes || depth > maxDepth) {
-    throw new GatewayError(
-      'invalid_request',
-      `The schema has more than ${maxNodes} nodes or ${maxDepth} levels once its references are inlined. Simplify it.`,
-      { param: walk.param },
-    )
-  }
+  spend(walk, depth > maxDepth ? maxNodes + 1 : 1)
   // `true` allows anything; `false` cannot be said.
   if (!isRecord(node)) return anything(undefined)
   if (typeof node['$ref'] === 'string') return convertReference(node, node['$ref'], walk, depth)
@@ -124,6 +127,8 @@ function convertAllOf(node: Json, members: readonly unknown[], walk: Walk, depth
   let merged: Json = {}
   for (const member of members) {
     if (!isRecord(member)) continue
+    // Each step copies what was joined so far; without a price a long list would take quadratic time.
+    spend(walk, 1 + (isRecord(merged['properties']) ? Object.keys(merged['properties']).length : 0))
     const reference = member['$ref']
     if (typeof reference !== 'string') {
       merged = join(merged, member)
@@ -206,21 +211,22 @@ function within(own: Json, member: unknown): unknown {
 function convertVariants(variants: Variants, walk: Walk, depth: number): GeminiSchema {
   const { members, nullable, description } = variants
   const text = typeof description === 'string' ? description : undefined
-  // Nothing may stand beside `anyOf`, so what was beside it moves into every alternative.
-  const converted = members.map(member => {
+  // Nothing may stand beside `anyOf`, so what was beside it moves into every alternative; alternatives of
+  // alternatives join the list.
+  const converted = members.flatMap(member => {
     const schema = convert(member, walk, depth + 1)
-    if (nullable) schema.nullable = true
-    if (text !== undefined && schema.description === undefined) schema.description = text
-    return schema
+    return schema.anyOf ?? [schema]
   })
+  for (const schema of converted) {
+    if (nullable) schema.nullable = true
+    if (text !== undefined && (schema.description === undefined || converted.length === 1)) schema.description = text
+  }
   const [only] = converted
   if (only === undefined) {
     const schema: GeminiSchema = { type: 'STRING', nullable: true }
     return text === undefined ? schema : { ...schema, description: text }
   }
-  if (converted.length > 1) return { anyOf: converted }
-  if (text !== undefined) only.description = text
-  return only
+  return converted.length > 1 ? { anyOf: converted } : only
 }
 
 function convertPlain(node: Json, walk: Walk, depth: number): GeminiSchema {

@@ -31,10 +31,11 @@ const nativeKeys = [
 ] as const
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
-const spellings: readonly (readonly [string, string])[] = nativeKeys.flatMap(key => [
-  [key, key] as const,
-  [snake(key), key] as const,
-])
+/** OpenAI-side fields, translated above. */
+const shared = new Set(['top_p', 'top_k', 'presence_penalty', 'frequency_penalty'])
+const spellings: readonly (readonly [string, string])[] = nativeKeys.flatMap(key =>
+  [key, snake(key)].filter(spelling => !shared.has(spelling)).map(spelling => [spelling, key] as const),
+)
 
 /** OpenAI parameters without a counterpart. Gateway-side ones (`user`, `metadata`, cache hints) are left out silently. */
 const unknown: readonly (readonly [string, string])[] = [
@@ -57,10 +58,11 @@ export function generationConfig(
   set('topP', request.top_p)
   set('topK', request.top_k)
   set('maxOutputTokens', request.max_completion_tokens ?? request.max_tokens)
-  set('candidateCount', request.n)
+  // Values that ask for nothing stay away: models without penalties or candidates refuse even those.
+  if (request.n !== 1) set('candidateCount', request.n)
   set('seed', request.seed)
-  set('frequencyPenalty', request.frequency_penalty)
-  set('presencePenalty', request.presence_penalty)
+  if (request.frequency_penalty !== 0) set('frequencyPenalty', request.frequency_penalty)
+  if (request.presence_penalty !== 0) set('presencePenalty', request.presence_penalty)
   set('stopSequences', stopSequences(request, unsupported))
   if (request.logprobs === true) {
     config['responseLogprobs'] = true
@@ -82,7 +84,6 @@ export function generationConfig(
 export function copyNative(from: Record<string, unknown>, config: Record<string, unknown>): void {
   for (const [spelling, key] of spellings) {
     const value = from[spelling]
-    // top_k and its like are OpenAI-side fields too: already there, same value.
     if (value !== undefined && value !== null) config[key] = value
   }
   const whole = from['generationConfig'] ?? from['generation_config']

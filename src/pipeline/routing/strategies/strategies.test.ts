@@ -243,6 +243,16 @@ describe('cost-based-routing', () => {
 })
 
 describe.each(['usage-based-routing', 'usage-based-routing-v2'])('%s', id => {
+  test('tokens decide, not requests', () => {
+    const all = [
+      candidate(deployment('chatty'), { tpm: 100, rpm: 50 }),
+      candidate(deployment('wordy'), { tpm: 5000, rpm: 1 }),
+    ]
+    const [first] = make(id).rank(all, features(), seededRandom(1))
+    expect(first?.deployment.id).toBe('chatty')
+    expect(make(id).why(all[0]!, all, features())).toBe('100 tokens in the last minute, fewest of 2')
+  })
+
   test('balances tokens although calls differ in size, and although they overlap', () => {
     const clock = new ManualClock()
     const live = new LiveStats({ clock })
