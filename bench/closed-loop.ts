@@ -38,11 +38,13 @@ async function runWrk(subject: Subject, options: LoadOptions): Promise<ClosedLoo
   )
   const args = ['-t1', `-c${options.connections}`, `-d${options.seconds}s`, '--timeout', '10s', '-s', script]
   const { stdout } = await run('taskset', ['-c', options.cores, 'wrk', ...args, `${subject.url}/v1/chat/completions`])
-  const rate = /Requests\/sec:\s+([\d.]+)/.exec(stdout)
-  const bad = /Non-2xx or 3xx responses: (\d+)/.exec(stdout)
+  const count = /(\d+) requests in ([\d.]+)(ms|s|m)/.exec(stdout)
+  const bad = Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0)
   const socket = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout)
-  const socketErrors = (socket?.slice(1) ?? []).reduce((sum, count) => sum + Number(count), 0)
-  return { generator: 'wrk', requestsPerSecond: Number(rate?.[1] ?? 0), errors: Number(bad?.[1] ?? 0) + socketErrors }
+  const socketErrors = (socket?.slice(1) ?? []).reduce((sum, entry) => sum + Number(entry), 0)
+  if (count === null) throw new Error(`wrk said nothing readable: ${stdout.slice(0, 300)}`)
+  // Refusals are fast: counted as answers they would flatter whoever fails.
+  return { generator: 'wrk', requestsPerSecond: (Number(count[1]) - bad) / options.seconds, errors: bad + socketErrors }
 }
 
 async function runNode(subject: Subject, options: LoadOptions): Promise<ClosedLoopResult> {

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { nodePath, root } from '../test/harness/gateway.ts'
@@ -18,12 +19,16 @@ export interface Subject {
   readonly program: Program | undefined
   /** Milliseconds from spawning to the first answer. */
   readonly coldStart: number | undefined
+  /** Why streams are not measured; undefined when a whole one came through. */
+  readonly streamDefect: string | undefined
 }
 
 export interface SubjectContext {
   readonly upstream: string
   readonly folder: string
   readonly layout: CoreLayout
+  /** Runs the gateway from `src/` instead of `dist/`. */
+  readonly sources: boolean
 }
 
 /** Why a row is left out, and what to do about it. */
@@ -65,6 +70,7 @@ export async function startSubject(id: SubjectId, context: SubjectContext, cores
         headers: auth('sk-bench'),
         program: undefined,
         coldStart: undefined,
+        streamDefect: undefined,
       }
     case 'nginx': {
       if (!hasCommand('nginx')) throw new Skipped('nginx is not installed (Debian: apt-get install nginx-light)')
@@ -81,7 +87,7 @@ export async function startSubject(id: SubjectId, context: SubjectContext, cores
     }
     case 'bare-relay': {
       const port = await freePort()
-      const script = join(root, 'bench/bare-relay.ts')
+      const script = plainRelay()
       return started(
         id,
         port,
@@ -93,8 +99,7 @@ export async function startSubject(id: SubjectId, context: SubjectContext, cores
     }
     case 'gateway':
     case 'gateway-2': {
-      const [command, label] = gatewayCommand()
-      if (command === undefined) throw new Skipped(label)
+      const command = gatewayCommand(context.sources)
       const port = await freePort()
       const key = 'sk-bench-master'
       const config = join(folder, `${id}.yaml`)
@@ -137,7 +142,8 @@ async function started(
       lastStatus = `status ${response.status}: ${text.slice(0, 200)}`
       return response.status === 200
     }, 15_000)
-    return { id, name: subjectNames[id], url, headers, program, coldStart }
+    const streamDefect = await probeStream(url, headers)
+    return { id, name: subjectNames[id], url, headers, program, coldStart, streamDefect }
   } catch (error) {
     await program.stop()
     const log = readFileSync(join(folder, `${id}.log`), 'utf8').slice(-600)
@@ -147,16 +153,21 @@ async function started(
   }
 }
 
-/** The built program when there is one and it is asked for, else the sources. */
-function gatewayCommand(): [string[] | undefined, string] {
-  const built = join(root, 'dist/cli/main.js')
-  if (process.env['BENCH_BUILT'] === '1') {
-    return existsSync(built)
-      ? [[nodePath(), built], 'dist']
-      : [undefined, 'dist/ is missing: run `npm run build` first']
-  }
-  const source = join(root, 'src/cli/main.ts')
-  return existsSync(source) ? [[nodePath(), source], 'sources'] : [undefined, 'src/cli/main.ts does not exist']
+/** The built program, as users run it; `--sources` measures the sources instead. */
+function gatewayCommand(sources: boolean): string[] {
+  const script = join(root, sources ? 'src/cli/main.ts' : 'dist/cli/main.js')
+  if (!existsSync(script))
+    throw new Skipped(`${sources ? 'src/cli/main.ts' : 'dist/cli/main.js'} does not exist (\`npm run build\`)`)
+  return [nodePath(), script]
+}
+
+/** The relay without its types, so that no TypeScript loader weighs on its memory or start. */
+function plainRelay(): string {
+  const folder = join(root, 'node_modules/.cache/bench-relay')
+  mkdirSync(folder, { recursive: true })
+  const script = join(folder, 'bare-relay.mjs')
+  writeFileSync(script, stripTypeScriptTypes(readFileSync(join(root, 'bench/bare-relay.ts'), 'utf8')))
+  return script
 }
 
 /** Two deployments of one model group, a price, a master key: routing, auth, cost and metrics are on. */
@@ -173,6 +184,13 @@ function gatewayConfig(upstream: string, key: string): string {
     general_settings: { master_key: key },
     routeiq: { egress: { allow_cidrs: ['127.0.0.0/8'] } },
   })
+}
+
+async function probeStream(url: string, headers: Record<string, string>): Promise<string | undefined> {
+  const response = await fetch(`${url}/v1/chat/completions`, { method: 'POST', headers, body: requestBody(true) })
+  const text = await response.text()
+  if (response.status === 200 && text.trimEnd().endsWith('data: [DONE]')) return undefined
+  return `streams fail: status ${response.status}: ${text.slice(0, 120)}`
 }
 
 function writeNginxConfig(folder: string, port: number, upstream: string): string {
@@ -207,15 +225,21 @@ ${temporary.map(name => `  ${name}_temp_path ${folder}/nginx-${name};`).join('\n
 }
 
 const portkeyVersion = '1.15.2'
+/**
+ * Portkey 1.15.2 asks for `^1.3.3` of this server; with 1.14.4 and later every streamed answer is a 500 ("immutable
+ * headers"). An older one in its range makes it work, so that the comparison meets it in good health.
+ */
+const portkeyServerVersion = '1.12.0'
 
 /** Portkey's gateway is installed outside the project, once per version; it is never a dependency. */
 function installPortkey(): string {
-  const folder = join(root, 'node_modules/.cache/bench-portkey', portkeyVersion)
+  const folder = join(root, 'node_modules/.cache/bench-portkey', `${portkeyVersion}-${portkeyServerVersion}`)
   const script = join(folder, 'node_modules/@portkey-ai/gateway/build/start-server.js')
   if (existsSync(script)) return script
   if (process.env['BENCH_OFFLINE'] === '1') throw new Skipped('not installed and BENCH_OFFLINE=1')
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'package.json'), '{"private":true}')
+  const overrides = { '@hono/node-server': portkeyServerVersion }
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, overrides }))
   try {
     const args = ['install', `@portkey-ai/gateway@${portkeyVersion}`, '--no-audit', '--no-fund', '--ignore-scripts']
     execFileSync('npm', args, { cwd: folder, stdio: 'ignore', timeout: 120_000 })

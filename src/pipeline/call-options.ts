@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 import type { CallOptions } from './call.ts'
+import { parseClientFallbacks } from './routing/fallback-lists.ts'
 
 const none: CallOptions = {
   timeout: undefined,
@@ -72,5 +73,7 @@ function list(value: unknown): readonly unknown[] | undefined {
       param: 'fallbacks',
     })
   }
+  // Malformed entries are told now, not after an upstream has failed.
+  parseClientFallbacks(value)
   return value
 }

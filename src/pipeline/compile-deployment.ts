@@ -82,7 +82,7 @@ function build(
       baseApiVersion(base) ??
       (vendor.wire === 'azure-openai' ? env['AZURE_API_VERSION'] : undefined),
     organization: params.organization ?? (vendor.id === 'openai' ? env['OPENAI_ORGANIZATION'] : undefined),
-    extraHeaders: extraHeaders(vendor, params),
+    extraHeaders: extraHeaders(vendor, params, env),
     defaults: requestDefaults(params),
     capabilities: facts.capabilities,
     baseModel: info?.base_model,
@@ -174,8 +174,12 @@ function fromEnvironment(names: readonly string[], env: NodeJS.ProcessEnv): Secr
   return undefined
 }
 
-function extraHeaders(vendor: Vendor, params: Params): Record<string, string> {
+function extraHeaders(vendor: Vendor, params: Params, env: NodeJS.ProcessEnv): Record<string, string> {
   const headers: Record<string, string> = {}
+  for (const [name, variable] of Object.entries(vendor.quirks?.headersFromEnv ?? {})) {
+    const value = env[variable]
+    if (value !== undefined && value !== '') headers[name] = value
+  }
   for (const [name, value] of Object.entries(params.extra_headers ?? {})) headers[name.toLowerCase()] = value
   if (vendor.id === 'demo' && params.words_per_second !== undefined) {
     headers['x-demo-words-per-second'] = String(params.words_per_second)

@@ -1,5 +1,5 @@
 import type { NativeRequest } from '../providers/wire.ts'
-import { countChatTokens, promptTokenBounds } from './accounting/token-count.ts'
+import { countChatTokens, mayHoldMedia, promptTokenBounds, type TokenBounds } from '../translate/token-count.ts'
 import type { Call } from './call.ts'
 import { prefixHash } from './routing/prefix-hash.ts'
 import type { CallFeatures } from './routing/types.ts'
@@ -10,10 +10,9 @@ import type { CallFeatures } from './routing/types.ts'
  */
 class LazyFeatures implements CallFeatures {
   readonly stream: boolean
-  readonly promptTokensMin: number
-  readonly promptTokensMax: number
   readonly #request: NativeRequest
   readonly #affinity: boolean
+  #bounds: TokenBounds | undefined
   #count: number | undefined
   #needs: CallFeatures['needs'] | undefined
   #prefix: number | undefined | null = null
@@ -22,9 +21,20 @@ class LazyFeatures implements CallFeatures {
     this.#request = request
     this.stream = stream
     this.#affinity = affinity
-    const bounds = promptTokenBounds(request.text.length)
-    this.promptTokensMin = bounds.min
-    this.promptTokensMax = bounds.max
+  }
+
+  get promptTokensMin(): number {
+    return this.#limits().min
+  }
+
+  get promptTokensMax(): number {
+    return this.#limits().max
+  }
+
+  #limits(): TokenBounds {
+    const { text } = this.#request
+    this.#bounds ??= promptTokenBounds(text.length, mayHoldMedia(text))
+    return this.#bounds
   }
 
   readonly countPromptTokens = (): number => {

@@ -7,8 +7,11 @@ import { costNano, costOf } from './cost.ts'
 export function costOfCall(call: Call): number | undefined {
   const { usage, deployment } = call
   if (usage === undefined || deployment === undefined) return undefined
-  return costNano(usage, deployment.price, serviceTierOf(call.request))
+  return costNano(usage, deployment.price, serviceTierOf(call.request), secondsOf(call), call.epoch)
 }
+
+/** Duration of the hop that answered, for models priced by the second. */
+const secondsOf = (call: Call): number => (call.hops[call.hops.length - 1]?.duration ?? 0) / 1000
 
 /** The tier the caller asked for; vendors price `flex` and `priority` differently. */
 export function serviceTierOf(request: NativeRequest): string | undefined {
@@ -35,9 +38,9 @@ export function settle(gateway: Gateway, call: Call): void {
       costNanoDollars: cost ?? 0,
     })
   }
-  const tier = serviceTierOf(call.request)
+  const options = { serviceTier: serviceTierOf(call.request), seconds: secondsOf(call), epoch: call.epoch }
   gateway.explain.record(call, finishedAt, () =>
-    usage === undefined || deployment === undefined ? null : costOf(usage, deployment.price, { serviceTier: tier }),
+    usage === undefined || deployment === undefined ? null : costOf(usage, deployment.price, options),
   )
   const level = call.status >= 500 ? 'warn' : 'info'
   if (gateway.log.isLevelEnabled(level)) {

@@ -18,8 +18,8 @@ export type AttemptResult =
     }
   /** The stream was committed and has ended; `failure` is set when it ended with an error event. */
   | { readonly kind: 'streamed'; readonly failure: UpstreamFailure | undefined; readonly ttft: number | undefined }
-  /** Nothing was sent to the caller: retry or fall back. */
-  | { readonly kind: 'failed'; readonly failure: UpstreamFailure }
+  /** Nothing was sent to the caller: retry or fall back. `unsent`: nothing was sent to the upstream either. */
+  | { readonly kind: 'failed'; readonly failure: UpstreamFailure; readonly unsent?: boolean }
   /** The caller went away. */
   | { readonly kind: 'aborted' }
 

@@ -52,10 +52,6 @@ export function planWith(target: Target, family: ModelFamily, addressing: Addres
   const quirks = vendor.quirks ?? {}
   const elsewhere = isElsewhere(target)
   const headers: Record<string, string> = { 'content-type': 'application/json' }
-  for (const [name, variable] of Object.entries(quirks.headersFromEnv ?? {})) {
-    const value = process.env[variable]
-    if (value !== undefined && value !== '') headers[name] = value
-  }
   if (target.organization !== undefined) headers['openai-organization'] = target.organization
   Object.assign(headers, addressing.credential)
   for (const [name, value] of Object.entries(target.extraHeaders)) headers[name.toLowerCase()] = value

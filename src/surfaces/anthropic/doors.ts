@@ -1,9 +1,9 @@
-import { countChatTokens } from '../../pipeline/accounting/token-count.ts'
 import type { Door } from '../../pipeline/door.ts'
 import { AnthropicStreamEncoder } from '../../translate/openai-anthropic/encode-stream.ts'
 import { chatRequestOfMessages } from '../../translate/openai-anthropic/request-to-hub.ts'
 import { messageOfChatResponse } from '../../translate/openai-anthropic/response-from-hub.ts'
 import { validateCountTokens, validateMessages } from '../../translate/openai-anthropic/validate-request.ts'
+import { countChatTokens } from '../../translate/token-count.ts'
 import { anthropicErrorBody, anthropicErrorEvent } from './errors.ts'
 
 /** `/v1/messages`. */

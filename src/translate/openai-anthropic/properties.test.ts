@@ -125,12 +125,17 @@ describe('arbitrary JSON never ends in anything but an error of the catalogue', 
   })
 })
 
+const jsonCopy = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T
+
 const text = fc.string({ minLength: 1, maxLength: 12, unit: 'grapheme' }).filter(value => value.trim() !== '')
 const id = fc.stringMatching(/^[a-zA-Z0-9_-]{1,12}$/)
-const input = fc.dictionary(
-  fc.string({ maxLength: 5 }).filter(key => key !== '__proto__'),
-  fc.jsonValue({ maxDepth: 1 }),
-)
+const input = fc
+  .dictionary(
+    fc.string({ maxLength: 5 }).filter(key => key !== '__proto__'),
+    fc.jsonValue({ maxDepth: 1 }),
+  )
+  // -0 is no JSON.
+  .map(value => jsonCopy(value))
 const textBlock = fc.record({ type: fc.constant('text' as const), text })
 const thinkingBlock = fc.oneof(
   fc.record({
@@ -140,7 +145,6 @@ const thinkingBlock = fc.oneof(
   }),
   fc.record({ type: fc.constant('redacted_thinking' as const), data: fc.base64String() }),
 )
-const jsonCopy = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T
 
 /** An assistant turn with calls, and the user turn that answers them. */
 const exchange = fc

@@ -1,7 +1,0 @@
-export {
-  countChatTokens,
-  countMessageTokens,
-  countTokens,
-  mayHoldMedia,
-  promptTokenBounds,
-} from '../../translate/token-count.ts'

@@ -1,0 +1,158 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { GatewayError, UpstreamFailure } from '../../platform/errors/gateway-error.ts'
+import type { NativeRequest } from '../../providers/wire.ts'
+import { responseHeaders } from '../accounting/response-headers.ts'
+import type { Call, Hop } from '../call.ts'
+import type { Deployment } from '../deployment.ts'
+import type { Gateway } from '../gateway.ts'
+import type { RouteAttempt } from '../routing/router.ts'
+import { asFailure } from './as-failure.ts'
+import { Attempt, type AttemptLimits, type AttemptResult } from './attempt.ts'
+import { hasContentPolicyFallback } from './call-fallbacks.ts'
+import { type Leg, legFor } from './leg.ts'
+
+/** One try at one deployment, told to the live statistics, the cooldown, the metrics and the call's record. */
+export async function tryDeployment(
+  gateway: Gateway,
+  call: Call,
+  route: RouteAttempt,
+  request: NativeRequest,
+  delay: number,
+): Promise<AttemptResult> {
+  const { deployment } = route
+  const started = performance.now()
+  const hop: Hop = {
+    group: deployment.group,
+    deployment: deployment.id,
+    provider: deployment.target.vendor.id,
+    model: deployment.target.model,
+    startedAt: started - call.startedAt,
+    duration: 0,
+    status: 0,
+    error: undefined,
+    message: undefined,
+    delay,
+  }
+  call.hops.push(hop)
+  call.deployment = deployment
+  let result: AttemptResult
+  try {
+    const here = answerHere(call, deployment, request)
+    if (here !== undefined) {
+      // Nobody was called: neither good nor bad news about the deployment.
+      route.aborted()
+      result = here
+    } else {
+      const leg = legFor(call, deployment, request)
+      call.droppedParams = leg.droppedParams
+      result = await send(gateway, call, deployment, leg, started)
+    }
+  } catch (error) {
+    // Translation refused the request for this deployment: nothing was sent, and the deployment is not to blame.
+    route.aborted()
+    if (!(error instanceof GatewayError)) throw error
+    result = { kind: 'failed', failure: asFailure(error), unsent: true }
+  }
+  const duration = performance.now() - started
+  hop.duration = duration
+  call.upstreamTime += duration
+  note(gateway, call, route, hop, result, duration)
+  return filtered(call, deployment, result, hop)
+}
+
+/** An answer that needs no upstream, where the deployment's vendor does not offer the operation. */
+function answerHere(call: Call, deployment: Deployment, request: NativeRequest): AttemptResult | undefined {
+  const { door } = call
+  if (door.answerHere === undefined) return undefined
+  const { wire, target } = deployment
+  if (wire.dialect === door.dialect && target.vendor.operations.includes(door.operation)) return undefined
+  const answer = { text: door.answerHere(request), usage: undefined, contentFiltered: false }
+  return { kind: 'answer', answer, headers: {}, ttft: undefined }
+}
+
+/** Tells the live statistics, the cooldown and the metrics how the attempt went. */
+function note(
+  gateway: Gateway,
+  call: Call,
+  route: RouteAttempt,
+  hop: Hop,
+  result: AttemptResult,
+  duration: number,
+): void {
+  const failure = result.kind === 'failed' || result.kind === 'streamed' ? result.failure : undefined
+  if (failure !== undefined) {
+    hop.status = failure.status
+    hop.error = failure.kind
+    hop.message = failure.message
+    // A deadline the caller set itself says nothing about the deployment.
+    if (failure.kind === 'timeout' && (call.options.timeout ?? call.options.streamTimeout) !== undefined)
+      route.aborted()
+    else route.failed(failure)
+    gateway.attemptFailed(call, route.deployment, failure)
+    return
+  }
+  if (result.kind === 'aborted') {
+    hop.status = 499
+    hop.error = 'client_disconnected'
+    route.aborted()
+    return
+  }
+  hop.status = 200
+  const usage = result.kind === 'answer' ? result.answer.usage : call.usage
+  call.usage = usage
+  const ttft = result.kind === 'streamed' ? result.ttft : undefined
+  call.ttft = ttft
+  route.succeeded({
+    latency: duration,
+    ttft,
+    stream: call.stream,
+    inputTokens: usage?.input ?? 0,
+    outputTokens: usage?.output ?? 0,
+  })
+}
+
+/** A withheld answer counts as a failure only where a content-policy fallback is configured to take over. */
+function filtered(call: Call, deployment: Deployment, result: AttemptResult, hop: Hop): AttemptResult {
+  if (result.kind !== 'answer' || !result.answer.contentFiltered) return result
+  if (!hasContentPolicyFallback(call, deployment)) return result
+  const failure = new UpstreamFailure(
+    'content_policy_violation',
+    `${deployment.target.vendor.name}: the answer was withheld by the vendor's safety filter.`,
+  )
+  hop.error = failure.kind
+  hop.message = failure.message
+  return { kind: 'failed', failure }
+}
+
+function send(gateway: Gateway, call: Call, deployment: Deployment, leg: Leg, started: number): Promise<AttemptResult> {
+  const attempt = new Attempt(call, deployment, leg, limitsFor(call, deployment), upstream =>
+    commitHead(call, upstream, started),
+  )
+  return attempt.run(gateway.egress.dispatcher(deployment.target.origin))
+}
+
+function commitHead(call: Call, upstream: IncomingHttpHeaders, started: number): void {
+  // The hop is still open: count its time so far, so that the overhead header shows only our own.
+  const open = performance.now() - started
+  call.upstreamTime += open
+  const headers = responseHeaders(call, 'text/event-stream; charset=utf-8', upstream, undefined)
+  call.upstreamTime -= open
+  headers.push('cache-control', 'no-cache', 'x-accel-buffering', 'no')
+  call.status = 200
+  call.response.writeHead(200, headers)
+}
+
+function limitsFor(call: Call, deployment: Deployment): AttemptLimits {
+  const timeout = call.options.timeout ?? deployment.timeout
+  const { maxResponseBytes, streamCommitTimeout } = call.snapshot.limits
+  if (!call.stream) {
+    return { firstContent: timeout, idle: timeout, commit: streamCommitTimeout, maxBodyBytes: maxResponseBytes }
+  }
+  const first = call.options.streamTimeout ?? call.options.timeout ?? deployment.streamTimeout ?? deployment.timeout
+  return {
+    firstContent: deployment.ttftTimeout === undefined ? first : Math.min(first, deployment.ttftTimeout),
+    idle: deployment.streamIdleTimeout ?? timeout,
+    commit: streamCommitTimeout,
+    maxBodyBytes: maxResponseBytes,
+  }
+}
