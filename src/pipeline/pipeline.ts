@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { isRequestId, newId } from '../platform/ids.ts'
 import type { NativeRequest } from '../providers/wire.ts'
-import { responseHeaders, sendJson } from './accounting/response-headers.ts'
+import { responseHeaders, sendBody } from './accounting/response-headers.ts'
 import { costOfCall, settle } from './accounting/settle.ts'
 import { Call } from './call.ts'
 import { callOptions } from './call-options.ts'
@@ -50,7 +50,7 @@ export async function runCall(gateway: Gateway, arrival: Arrival): Promise<void>
     switch (outcome.kind) {
       case 'answer':
         call.status = 200
-        sendJson(
+        sendBody(
           call.response,
           200,
           responseHeaders(
@@ -59,7 +59,7 @@ export async function runCall(gateway: Gateway, arrival: Arrival): Promise<void>
             outcome.headers,
             costOfCall(call),
           ),
-          outcome.answer.text,
+          outcome.body,
         )
         break
       case 'streamed':
@@ -122,7 +122,7 @@ function fail(call: Call, failure: GatewayError): void {
   if (call.response.headersSent || call.closed) return
   const headers = responseHeaders(call, 'application/json', undefined, undefined)
   if (failure.retryAfter !== undefined) headers.push('retry-after', String(Math.ceil(failure.retryAfter)))
-  sendJson(call.response, failure.status, headers, call.door.errorBody(failure, call.id))
+  sendBody(call.response, failure.status, headers, call.door.errorBody(failure, call.id))
 }
 
 /** An error before there is a call: bad field, no place. */
@@ -134,7 +134,7 @@ function refuse(gateway: Gateway, arrival: Arrival, id: string, failure: Gateway
   if (response.headersSent || response.destroyed) return
   const headers = ['content-type', 'application/json', 'x-litellm-call-id', id]
   if (failure.retryAfter !== undefined) headers.push('retry-after', String(Math.ceil(failure.retryAfter)))
-  sendJson(response, failure.status, headers, arrival.door.errorBody(failure, id))
+  sendBody(response, failure.status, headers, arrival.door.errorBody(failure, id))
 }
 
 function asGatewayError(gateway: Gateway, error: unknown): GatewayError {

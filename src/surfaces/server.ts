@@ -64,13 +64,9 @@ export function createServer(
   })
   app.decorateRequest('identity', undefined)
   app.decorateRequest('startedAt', 0)
-  app.addHook('onRequest', (request, _reply, done) => {
-    request.startedAt = performance.now()
-    done()
-  })
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(/^application\/(?:[\w.+-]+\+)?json(?:;|$)/i, { parseAs: 'string' }, (_request, body, done) =>
-    parseBody(body as string, done),
+  app.addContentTypeParser(/^application\/(?:[\w.+-]+\+)?json(?:;|$)/i, { parseAs: 'buffer' }, (_request, body, done) =>
+    parseBody((body as Buffer).toString('utf8'), done),
   )
   for (const route of routesOf(gateway, fleet)) addRoute(app, gateway, route, options.prefix ?? '')
   app.setNotFoundHandler((request, reply) => {
@@ -85,7 +81,10 @@ export function createServer(
 
 function addRoute(app: FastifyInstance, gateway: Gateway, route: Route, prefix: string): void {
   if (route.permission === undefined) throw new Error(`route ${route.paths[0]} declares no permission`)
-  const authenticate = (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
+  const isPublic = route.permission === 'public'
+  const enter = (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
+    request.startedAt = performance.now()
+    if (isPublic) return done()
     request.identity = gateway.snapshot.masterKey.authenticate(request.raw.headers)
     if (request.identity === undefined) done(unauthenticated(gateway, request))
     else done()
@@ -96,7 +95,7 @@ function addRoute(app: FastifyInstance, gateway: Gateway, route: Route, prefix: 
       method: route.method,
       url,
       config: { dialect: route.dialect },
-      ...(route.permission === 'public' ? {} : { onRequest: authenticate }),
+      onRequest: enter,
       handler: (request, reply) => {
         const result = route.handle({ request, reply, identity: request.identity })
         return result === undefined ? reply : result
@@ -207,7 +206,9 @@ function sendError(
   dialect: Dialect,
 ): void {
   const id = newId()
-  gateway.metrics.group(undefined).finished(error.status, performance.now() - request.startedAt, 0, error.code)
+  gateway.metrics
+    .group(undefined)
+    .finished(error.status, request.startedAt === 0 ? 0 : performance.now() - request.startedAt, 0, error.code)
   if (error.retryAfter !== undefined) reply.header('retry-after', String(Math.ceil(error.retryAfter)))
   if (error.status === 401) reply.header('www-authenticate', 'Bearer')
   reply

@@ -78,29 +78,35 @@ const dropTexts: Record<DropReason, string> = {
 }
 
 /**
- * The last calls and why they went where they went: a bounded, in-memory ring. Keeping an entry costs one small object;
- * texts are made when somebody asks.
+ * The last calls and why they went where they went: a bounded, in-memory ring. Keeping an entry costs one small object
+ * and one array slot; texts are made, and the ring searched, when somebody asks.
  */
 export class ExplainLog {
-  readonly #entries = new Map<string, Entry>()
-  #capacity: number
+  #entries: (Entry | undefined)[]
+  #next = 0
 
   constructor(capacity: number) {
-    this.#capacity = capacity
+    this.#entries = new Array(capacity)
   }
 
+  /** Keeps the newest entries that fit. */
   resize(capacity: number): void {
-    this.#capacity = capacity
-    this.#trim()
+    if (capacity === this.#entries.length) return
+    const kept = this.#newestFirst().slice(0, capacity).reverse()
+    this.#entries = new Array(capacity)
+    kept.forEach((entry, slot) => {
+      this.#entries[slot] = entry
+    })
+    this.#next = capacity === 0 ? 0 : kept.length % capacity
   }
 
   get size(): number {
-    return this.#entries.size
+    return this.#newestFirst().length
   }
 
   record(call: Call, finishedAt: number, cost: () => unknown): void {
-    if (this.#capacity === 0) return
-    this.#entries.set(call.id, {
+    if (this.#entries.length === 0) return
+    this.#entries[this.#next] = {
       id: call.id,
       keyHash: call.identity.keyHash,
       epoch: call.epoch,
@@ -118,22 +124,24 @@ export class ExplainLog {
       total: finishedAt - call.startedAt,
       upstream: call.upstreamTime,
       ttft: call.ttft,
-    })
-    this.#trim()
+    }
+    this.#next = (this.#next + 1) % this.#entries.length
   }
 
   /** The explanation of a call of the same key; undefined for an unknown id and for another key's call alike. */
   find(id: string, keyHash: string): Explanation | undefined {
-    const entry = this.#entries.get(id)
-    return entry === undefined || entry.keyHash !== keyHash ? undefined : render(entry)
+    const entry = this.#newestFirst().find(candidate => candidate.id === id && candidate.keyHash === keyHash)
+    return entry === undefined ? undefined : render(entry)
   }
 
-  #trim(): void {
-    if (this.#entries.size <= this.#capacity) return
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= this.#capacity) return
-      this.#entries.delete(oldest)
+  #newestFirst(): Entry[] {
+    const { length } = this.#entries
+    const entries: Entry[] = []
+    for (let back = 1; back <= length; back++) {
+      const entry = this.#entries[(this.#next - back + length) % length]
+      if (entry !== undefined) entries.push(entry)
     }
+    return entries
   }
 }
 

@@ -96,9 +96,9 @@ function safeEncode(character: string): string {
   }
 }
 
-/** Sends a complete JSON body. */
-export function sendJson(response: ServerResponse, status: number, headers: string[], text: string): void {
-  headers.push('content-length', String(Buffer.byteLength(text)))
+/** Sends a complete body. */
+export function sendBody(response: ServerResponse, status: number, headers: string[], body: Buffer | string): void {
+  headers.push('content-length', String(typeof body === 'string' ? Buffer.byteLength(body) : body.length))
   response.writeHead(status, headers)
-  response.end(text)
+  response.end(body)
 }

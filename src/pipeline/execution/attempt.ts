@@ -13,8 +13,8 @@ export type AttemptResult =
   | {
       readonly kind: 'answer'
       readonly answer: Answer
+      readonly body: Buffer | string
       readonly headers: IncomingHttpHeaders
-      readonly ttft: undefined
     }
   /** The stream was committed and has ended; `failure` is set when it ended with an error event. */
   | { readonly kind: 'streamed'; readonly failure: UpstreamFailure | undefined; readonly ttft: number | undefined }
@@ -274,7 +274,7 @@ export class Attempt implements DispatchHandler {
         )
       }
       const answer = this.#leg.answer(text)
-      this.#settle({ kind: 'answer', answer, headers: this.#headers, ttft: undefined })
+      this.#settle({ kind: 'answer', answer, body: answer.text ?? body, headers: this.#headers })
     } catch (error) {
       this.#fail(error)
     }

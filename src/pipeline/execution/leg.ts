@@ -12,7 +12,8 @@ import { type CostInUsage, RelayReader, type StreamReader, TranslateReader } fro
 
 /** A complete answer, ready for the caller. */
 export interface Answer {
-  readonly text: string
+  /** The caller's body; undefined when the upstream's own bytes go to the caller as they are. */
+  readonly text: string | undefined
   readonly usage: TokenUsage | undefined
   readonly contentFiltered: boolean
 }
@@ -91,7 +92,7 @@ class RelayLeg implements Leg {
     const signals = this.#deployment.wire.readBody(this.#call.door.operation, text)
     if (signals.failure !== undefined) throw signals.failure
     const { usage, contentFiltered } = signals
-    if (!this.#call.stream) return { text, usage, contentFiltered }
+    if (!this.#call.stream) return { text: undefined, usage, contentFiltered }
     // The upstream answered in one piece though a stream was asked for: replay it as one.
     const { door, request, id } = this.#call
     if (door.operation !== 'chat') {

@@ -66,8 +66,8 @@ function answerHere(call: Call, deployment: Deployment, request: NativeRequest):
   if (door.answerHere === undefined) return undefined
   const { wire, target } = deployment
   if (wire.dialect === door.dialect && target.vendor.operations.includes(door.operation)) return undefined
-  const answer = { text: door.answerHere(request), usage: undefined, contentFiltered: false }
-  return { kind: 'answer', answer, headers: {}, ttft: undefined }
+  const text = door.answerHere(request)
+  return { kind: 'answer', answer: { text, usage: undefined, contentFiltered: false }, body: text, headers: {} }
 }
 
 /** Tells the live statistics, the cooldown and the metrics how the attempt went. */

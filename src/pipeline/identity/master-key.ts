@@ -11,18 +11,26 @@ export interface Identity {
 /** Headers that may carry a key, in the order they are looked at (LiteLLM's carriers). */
 const carriers = ['authorization', 'api-key', 'x-api-key', 'x-goog-api-key', 'ocp-apim-subscription-key'] as const
 
-const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer')
+/** Bytes compared at least; keys are shorter. */
+const smallestComparison = 256
 
 /** Authenticates by master key, in constant time. */
 export class MasterKey {
-  readonly #digest: Buffer
+  readonly #key: Buffer
+  /** The presented key is copied in here, so that a comparison allocates nothing and always reads as many bytes. */
+  readonly #presented: Buffer
+  readonly #length: number
   readonly #identity: Identity
   readonly #extraHeader: string | undefined
 
   /** @param extraHeader `general_settings.litellm_key_header_name`. */
   constructor(key: string, extraHeader?: string) {
-    this.#digest = sha256(key)
-    this.#identity = { keyHash: this.#digest.toString('hex').slice(0, 16), admin: true }
+    this.#length = Buffer.byteLength(key)
+    const size = Math.max(this.#length, smallestComparison)
+    this.#key = Buffer.alloc(size)
+    this.#key.write(key)
+    this.#presented = Buffer.alloc(size)
+    this.#identity = { keyHash: hash('sha256', key).slice(0, 16), admin: true }
     this.#extraHeader = extraHeader?.toLowerCase()
   }
 
@@ -30,8 +38,11 @@ export class MasterKey {
   authenticate(headers: IncomingHttpHeaders): Identity | undefined {
     const presented = this.presented(headers)
     if (presented === undefined) return undefined
-    // Digests have one length, so neither the comparison nor its time tells anything about the key.
-    return timingSafeEqual(sha256(presented), this.#digest) ? this.#identity : undefined
+    this.#presented.fill(0)
+    this.#presented.write(presented)
+    // Both are padded to one length: the time of the comparison tells nothing about the key, its length included.
+    const same = timingSafeEqual(this.#presented, this.#key)
+    return same && Buffer.byteLength(presented) === this.#length ? this.#identity : undefined
   }
 
   /** The key the caller presents, `Bearer ` removed; undefined when there is none. */

@@ -72,6 +72,11 @@ async function expand(
       report(index, `cannot read ${path}: ${readFailure(error)}`)
       continue
     }
+    // Half of an edit in place; one without keys holds a comment.
+    if (text.trim() === '') {
+      report(index, `${entry} is empty`)
+      continue
+    }
     const parsed = parseYaml(text, path, positions, strict)
     sources.problems.push(...parsed.problems)
     if (parsed.root === null || parsed.root === undefined) continue

@@ -96,6 +96,11 @@ function compose(
   if (root !== null && root !== undefined && !isYamlMap(root)) {
     problems.push(fileProblem(file, 'a config is a map of sections: model_list, router_settings, …'))
   }
+  // A file that was only truncated so far must not replace a working config by nothing; LiteLLM refuses it as well.
+  if (root === null) {
+    problems.push(fileProblem(file, 'the config is empty; `routeiq init` writes one to start from'))
+    throw new ConfigError(problems, files)
+  }
   const tree: YamlMap = isYamlMap(root) ? root : {}
   const paths = new Map<Problem, Path>()
   const report = (path: Path, message: string, severity: Problem['severity'], at: 'key' | 'value') => {

@@ -149,9 +149,11 @@ describe('AnthropicStreamEncoder', () => {
 
   it('replays a whole answer from its original blocks, once', async () => {
     const blocks = [
+      { type: 'thinking', thinking: 'c', signature: 's' },
       { type: 'text', text: 'a' },
       { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: {} },
-      { type: 'text', text: 'b' },
+      { type: 'text', text: 'b', citations: [{ type: 'char_location', cited_text: 'b' }] },
+      { type: 'tool_use', id: 'toolu_1', name: 'f', input: { a: 1 } },
     ]
     const message = await readBySdk(
       encode([says({ content: 'ab', provider_specific_fields: { anthropic_content: blocks } }), says({}, 'stop')]),

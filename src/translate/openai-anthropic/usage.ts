@@ -27,7 +27,7 @@ export function usageToHub(reported: MessageUsage): Usage {
   const usage = withCompaction(reported)
   const read = count(usage.cache_read_input_tokens)
   const written = count(usage.cache_creation_input_tokens)
-  const prompt = count(usage.input_tokens) + read
+  const prompt = count(usage.input_tokens) + read + written
   const completion = count(usage.output_tokens)
   const hub: Usage = { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion }
   if (usage.cache_read_input_tokens != null || usage.cache_creation_input_tokens != null) {
