@@ -13,7 +13,15 @@ export function startKey(env: NodeJS.ProcessEnv): { readonly key: Secret; readon
   return { key: new Secret(generated), generated }
 }
 
-export async function listen({ app }: Runtime, options: ServeOptions): Promise<string> {
+/** Ends a start that cannot go on, with the reason. */
+export function exitWith(text: string): never {
+  process.stderr.write(text)
+  process.exit(1)
+}
+
+type Fail = (text: string) => Promise<never> | never
+
+export async function listen({ app }: Runtime, options: ServeOptions, fail: Fail = exitWith): Promise<string> {
   try {
     await app.listen({ port: options.port, host: options.host, backlog: 2048 })
   } catch (error) {
@@ -22,30 +30,34 @@ export async function listen({ app }: Runtime, options: ServeOptions): Promise<s
       code === 'EADDRINUSE'
         ? `port ${options.port} is in use; choose another with --port`
         : `cannot listen on ${options.host}:${options.port} (${code ?? 'unknown reason'})`
-    process.stderr.write(`routeiq: ${reason}\n`)
-    process.exit(1)
+    return await fail(`routeiq: ${reason}\n`)
   }
-  const { port } = app.server.address() as { port: number }
-  const host = options.host === '0.0.0.0' || options.host === '::' ? 'localhost' : options.host
+  return urlOf(options.host, (app.server.address() as { port: number }).port)
+}
+
+export function urlOf(address: string, port: number): string {
+  const host = address === '0.0.0.0' || address === '::' ? 'localhost' : address
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 /** A config that cannot be used ends the start with everything that is wrong with it. */
-export async function orExit<T>(start: () => Promise<T>): Promise<T> {
+export async function orExit<T>(start: () => Promise<T>, fail: Fail = exitWith): Promise<T> {
   try {
     return await start()
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error
-    process.stderr.write(`${error instanceof ConfigError ? error.format() : `routeiq: ${error.message}`}\n`)
-    process.exit(1)
+    return await fail(`${error instanceof ConfigError ? error.format() : `routeiq: ${error.message}`}\n`)
   }
 }
 
-/** Runs `stop` on the first SIGTERM or SIGINT; a second one ends at once. */
-export function onStop(stop: () => Promise<void>): void {
+/** Runs `stop` on the first SIGTERM or SIGINT; a second one ends at once, after `hurry`. */
+export function onStop(stop: () => Promise<void>, hurry?: () => void): void {
   let stopping = false
   const signalled = (): void => {
-    if (stopping) process.exit(130)
+    if (stopping) {
+      hurry?.()
+      process.exit(130)
+    }
     stopping = true
     stop().then(
       () => process.exit(0),

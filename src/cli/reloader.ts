@@ -1,70 +1,75 @@
 import type { Gateway } from '../pipeline/gateway.ts'
 import { compileSnapshot, type SnapshotServices } from '../pipeline/snapshot.ts'
-import { demoConfig } from '../platform/config/demo.ts'
-import { type LoadedConfig, loadConfig } from '../platform/config/load.ts'
-import { ConfigError, formatProblem } from '../platform/config/problem.ts'
-import { GatewayError } from '../platform/errors/gateway-error.ts'
+import type { LoadedConfig } from '../platform/config/load.ts'
+import { formatProblem } from '../platform/config/problem.ts'
 import type { ReloadResult } from '../surfaces/fleet.ts'
+import { coalesce } from './coalesce.ts'
+import { type ConfigSource, filesOf, load, problemsOf } from './config-source.ts'
 
-export interface ConfigSource {
-  /** Undefined: the built-in demo. */
-  readonly path: string | undefined
-  readonly strict: boolean
-}
-
-export function load(source: ConfigSource): Promise<LoadedConfig> {
-  const options = { env: process.env, strict: source.strict }
-  return source.path === undefined ? Promise.resolve(demoConfig(options)) : loadConfig(source.path, options)
-}
-
-/**
- * Builds a new snapshot from the config source and swaps it in; a config that cannot be compiled changes nothing.
- * One reload runs at a time; those that come meanwhile share one more run behind it, which sees the newest files.
- */
+/** Builds a new snapshot and swaps it in; a config that cannot be compiled changes nothing. */
 export class Reloader {
+  /** From the config source on disk. One at a time. */
+  readonly reload: () => Promise<ReloadResult>
   readonly #gateway: Gateway
-  readonly #source: ConfigSource
   readonly #services: SnapshotServices
-  #running: Promise<ReloadResult> | undefined
-  #next: Promise<ReloadResult> | undefined
+  readonly #applied: (loaded: LoadedConfig) => void
+  #files: readonly string[]
 
-  constructor(gateway: Gateway, source: ConfigSource, services: SnapshotServices) {
+  /** @param applied told of every configuration that took effect, for what lives outside the snapshot. */
+  constructor(
+    gateway: Gateway,
+    source: ConfigSource,
+    services: SnapshotServices,
+    applied: (loaded: LoadedConfig) => void,
+  ) {
     this.#gateway = gateway
-    this.#source = source
     this.#services = services
+    this.#applied = applied
+    this.#files = gateway.snapshot.loaded.files
+    this.reload = coalesce(() => this.#run(() => load(source), undefined))
   }
 
-  reload(): Promise<ReloadResult> {
-    if (this.#running === undefined) return this.#start()
-    this.#next ??= this.#running.then(() => this.#start())
-    return this.#next
+  /** Files of the newest attempt: of a refused one too, for its repair may come in a file that was not read before. */
+  get files(): readonly string[] {
+    return this.#files
   }
 
-  #start(): Promise<ReloadResult> {
-    this.#next = undefined
-    const run = this.#run().finally(() => {
-      if (this.#running === run) this.#running = undefined
-    })
-    this.#running = run
-    return run
+  /** Takes a configuration as the version that the primary gave it. */
+  apply(read: () => Promise<LoadedConfig>, version: number): Promise<ReloadResult> {
+    return this.#run(read, version)
   }
 
-  async #run(): Promise<ReloadResult> {
-    const current = this.#gateway.snapshot
+  /** A configuration was refused elsewhere, on behalf of this process as well. */
+  refused(problems: readonly string[]): void {
+    const { version } = this.#gateway.snapshot
+    this.#gateway.metrics.configRefused()
+    this.#gateway.log.error({ problems, version }, 'config not applied; the old one stays in force')
+  }
+
+  async #run(read: () => Promise<LoadedConfig>, given: number | undefined): Promise<ReloadResult> {
     try {
-      const loaded = await load(this.#source)
-      if (loaded.hash !== current.hash) {
-        this.#gateway.swap(compileSnapshot(loaded, current.version + 1, this.#services))
-        this.#gateway.log.info({ version: current.version + 1, hash: loaded.hash }, 'config reloaded')
+      const loaded = await read()
+      this.#files = loaded.files
+      const current = this.#gateway.snapshot
+      const version = given ?? current.version + 1
+      if (loaded.hash !== current.hash && version > current.version) {
+        this.#gateway.swap(compileSnapshot(loaded, version, this.#services))
+        this.#applied(loaded)
+        this.#gateway.log.info({ version, hash: loaded.hash }, 'config reloaded')
+        for (const warning of this.#gateway.snapshot.warnings) this.#gateway.log.warn(warning)
       }
-      const { version, hash } = this.#gateway.snapshot
-      return { applied: true, version, hash, problems: [], warnings: loaded.warnings.map(formatProblem) }
+      return { ...this.#inForce(), applied: true, problems: [], warnings: loaded.warnings.map(formatProblem) }
     } catch (error) {
-      if (!(error instanceof GatewayError)) throw error
-      const problems = error instanceof ConfigError ? error.problems.map(formatProblem) : [error.message]
-      this.#gateway.metrics.configRefused()
-      this.#gateway.log.error({ problems, version: current.version }, 'config not applied; the old one stays in force')
-      return { applied: false, version: current.version, hash: current.hash, problems, warnings: [] }
+      const problems = problemsOf(error)
+      const tried = filesOf(error)
+      if (tried.length > 0) this.#files = [...new Set([...tried, ...this.#gateway.snapshot.loaded.files])]
+      this.refused(problems)
+      return { ...this.#inForce(), applied: false, problems, warnings: [] }
     }
+  }
+
+  #inForce(): { version: number; hash: string } {
+    const { version, hash } = this.#gateway.snapshot
+    return { version, hash }
   }
 }

@@ -10,7 +10,8 @@ import { type DemoServer, startDemoServer } from '../providers/demo/server.ts'
 import type { Fleet } from '../surfaces/fleet.ts'
 import { createServer } from '../surfaces/server.ts'
 import type { ServeOptions } from './arguments.ts'
-import { load, Reloader } from './reloader.ts'
+import { type ConfigSource, type ConfigTexts, load, loadTexts } from './config-source.ts'
+import { Reloader } from './reloader.ts'
 import { snapshotServices } from './services.ts'
 
 /** One running gateway process: services, server, and how to end it. */
@@ -18,23 +19,29 @@ export interface Runtime {
   readonly gateway: Gateway
   readonly app: FastifyInstance
   readonly reloader: Reloader
-  /** Files the configuration came from. */
-  readonly files: readonly string[]
   /** Lets calls in flight finish, up to the configured time, then ends everything. */
   close(): Promise<void>
 }
 
+/** A configuration that was read and judged elsewhere. */
+export interface GivenConfig {
+  readonly texts: ConfigTexts
+  readonly version: number
+}
+
 /**
  * Loads the config and builds the process around it. Nothing listens yet.
+ * @param given taken in place of what is on disk
  * @throws GatewayError `config_invalid`.
  */
 export async function createRuntime(
   options: ServeOptions,
   masterKey: Secret,
   fleetOf: (local: Fleet, gateway: Gateway) => Fleet,
+  given?: GivenConfig,
 ): Promise<Runtime> {
-  const source = { path: options.configPath, strict: options.strict }
-  const loaded = await load(source)
+  const source: ConfigSource = { path: options.configPath, strict: options.strict }
+  const loaded = await (given === undefined ? load(source) : loadTexts(source, given.texts))
   // Started with every gateway, so that a reload may bring demo models in; it costs one idle listener on loopback.
   const demo: DemoServer = await startDemoServer()
   const log = createLogger({ level: logLevel(loaded, options), format: logFormat(loaded) })
@@ -46,7 +53,7 @@ export async function createRuntime(
       'cooldown',
     )
   })
-  const snapshot = compileSnapshot(loaded, 1, services)
+  const snapshot = compileSnapshot(loaded, given?.version ?? 1, services)
   const egress = new Egress(snapshot.egress, {
     onDenied: ({ host, kind }) => {
       metrics.egressDenied(kind)
@@ -56,7 +63,9 @@ export async function createRuntime(
   const { live, cooldown } = services.routing
   const gateway = new Gateway({ egress, live, cooldown, metrics, log }, snapshot)
   for (const warning of snapshot.warnings) log.warn(warning)
-  const reloader = new Reloader(gateway, source, services)
+  const reloader = new Reloader(gateway, source, services, applied => {
+    log.level = logLevel(applied, options)
+  })
   const local: Fleet = {
     reload: () => reloader.reload(),
     metrics: async () => metrics.render(),
@@ -68,7 +77,6 @@ export async function createRuntime(
     gateway,
     app,
     reloader,
-    files: loaded.files,
     close() {
       closing ??= shutDown(gateway, app, demo)
       return closing

@@ -8,8 +8,8 @@ import { createRuntime } from './runtime.ts'
 /** Starts the gateway: one process, or a primary with workers. Returns when it listens. */
 export async function serve(options: ServeOptions): Promise<void> {
   if (options.workers === 1) return serveAlone(options)
-  const workers = await import('./workers.ts')
-  return cluster.isPrimary ? workers.runPrimary(options) : workers.runWorker(options)
+  if (cluster.isPrimary) return (await import('./primary.ts')).runPrimary(options)
+  return (await import('./worker.ts')).runWorker(options)
 }
 
 async function serveAlone(options: ServeOptions): Promise<void> {
@@ -27,10 +27,10 @@ async function serveAlone(options: ServeOptions): Promise<void> {
       demo: options.configPath === undefined,
     }),
   )
-  const watch = watchConfig(runtime.files, () => reload())
+  const watch = watchConfig(reloader.files, () => reload())
   const reload = async (): Promise<void> => {
     await reloader.reload()
-    watch.replace(gateway.snapshot.loaded.files)
+    watch.replace(reloader.files)
   }
   // An edit between the first read and the start of the watch would go unseen; the same content is no reload.
   void watch.ready.then(reload)

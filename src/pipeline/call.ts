@@ -55,7 +55,8 @@ export class Call {
   readonly startedAt: number
   readonly epoch: number
 
-  closed = false
+  /** The caller has gone. */
+  closed: boolean
   #onClose: (() => void) | undefined
 
   retries = 0
@@ -95,6 +96,8 @@ export class Call {
     this.response = init.response
     this.startedAt = init.startedAt
     this.epoch = init.epoch
+    // It may have left while the call waited for its place.
+    this.closed = init.response.destroyed
     init.response.on('close', () => {
       this.closed = true
       this.#onClose?.()

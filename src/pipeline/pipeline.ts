@@ -7,6 +7,7 @@ import { costOfCall, settle } from './accounting/settle.ts'
 import { Call } from './call.ts'
 import { callOptions } from './call-options.ts'
 import type { Door } from './door.ts'
+import { closeIfUnread } from './execution/close-if-unread.ts'
 import { execute } from './execution/execute.ts'
 import type { Gateway } from './gateway.ts'
 import type { Identity } from './identity/master-key.ts'
@@ -34,7 +35,7 @@ export async function runCall(gateway: Gateway, arrival: Arrival): Promise<void>
   // admit: a bounded number of calls at once, a bounded queue behind it.
   if (!admission.tryEnter()) {
     try {
-      await admission.enter()
+      await admission.enter(arrival.response)
     } catch (error) {
       refuse(gateway, arrival, id, asGatewayError(gateway, error))
       return
@@ -81,8 +82,13 @@ export async function runCall(gateway: Gateway, arrival: Arrival): Promise<void>
     }
   } finally {
     admission.leave()
+    if (call !== undefined) closeIfUnread(call.response, longestSilence(call))
   }
 }
+
+/** Milliseconds; the same bound that holds for the silence of an upstream. */
+const longestSilence = ({ deployment, snapshot }: Call): number =>
+  deployment?.streamIdleTimeout ?? deployment?.timeout ?? snapshot.settings.timeout
 
 function decode(gateway: Gateway, arrival: Arrival, id: string): Call {
   const { snapshot } = gateway

@@ -12,6 +12,7 @@ import type { Fleet } from './fleet.ts'
 import { healthRoutes } from './health/routes.ts'
 import { openaiErrorBody } from './openai/errors.ts'
 import { openaiRoutes } from './openai/routes.ts'
+import { readBody } from './read-body.ts'
 import type { Route } from './route.ts'
 
 declare module 'fastify' {
@@ -42,7 +43,6 @@ export function createServer(
 ): FastifyInstance {
   const app = Fastify({
     logger: false,
-    bodyLimit: gateway.snapshot.limits.maxRequestBytes,
     // Clients keep connections open for a minute or more; closing earlier races with their next request.
     keepAliveTimeout: 75_000,
     requestTimeout: 300_000,
@@ -65,8 +65,10 @@ export function createServer(
   app.decorateRequest('identity', undefined)
   app.decorateRequest('startedAt', 0)
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(/^application\/(?:[\w.+-]+\+)?json(?:;|$)/i, { parseAs: 'buffer' }, (_request, body, done) =>
-    parseBody((body as Buffer).toString('utf8'), done),
+  app.addContentTypeParser(/^application\/(?:[\w.+-]+\+)?json(?:;|$)/i, (_request, payload, done) =>
+    readBody(payload, gateway.snapshot.limits.maxRequestBytes, (error, text) =>
+      error === null ? parseBody(text, done) : done(error),
+    ),
   )
   for (const route of routesOf(gateway, fleet)) addRoute(app, gateway, route, options.prefix ?? '')
   app.setNotFoundHandler((request, reply) => {
@@ -172,21 +174,9 @@ function dialectOf(request: FastifyRequest): Dialect {
 function knownError(gateway: Gateway, error: FastifyError | GatewayError, request: FastifyRequest): GatewayError {
   if (error instanceof GatewayError) return error
   switch (error.code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE': {
-      const limit = gateway.snapshot.limits.maxRequestBytes
-      return new GatewayError(
-        'request_too_large',
-        `The request body is larger than ${limit} bytes (general_settings.max_request_size_mb).`,
-      )
-    }
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_CTP_INVALID_CONTENT_TYPE':
       return new GatewayError('unsupported_media_type', 'Send the body as content-type: application/json.')
-    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
-    case 'FST_ERR_CTP_INVALID_JSON_BODY':
-      return new GatewayError('invalid_json', 'The request body is not valid JSON.')
-    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new GatewayError('invalid_request', 'The request body does not have the length its header announces.')
   }
   const status = error.statusCode ?? 500
   if (status >= 400 && status < 500)

@@ -46,8 +46,16 @@ describe('SseParser', () => {
     }
   })
 
-  it('refuses a line without end', () => {
+  it('refuses a line without end, and an event without end', () => {
     const parser = new SseParser(50)
     expect(() => parser.push(Buffer.alloc(60, 97), () => {})).toThrow(RangeError)
+    const pieces = new SseParser(50)
+    expect(() => {
+      for (let i = 0; i < 60; i++) pieces.push(Buffer.from('a'), () => {})
+    }).toThrow(RangeError)
+    const lines = new SseParser(50)
+    expect(() => {
+      for (let i = 0; i < 12; i++) lines.push(Buffer.from('data: 5678\n'), () => {})
+    }).toThrow(RangeError)
   })
 })

@@ -73,12 +73,12 @@ export async function startWorld(): Promise<World> {
     litellm_params: params,
     model_info: { id: `id-of-${name}` },
   })
-  const at: Readonly<Record<WireName | 'deepseek', Json>> = {
+  const at: Readonly<Record<WireName | 'ownServer', Json>> = {
     openai: { api_base: `${upstream.url}/v1`, api_key: 'key-openai' },
     'azure-openai': { api_base: upstream.url, api_key: 'key-azure', api_version: '2024-10-21' },
     anthropic: { api_base: upstream.url, api_key: 'key-anthropic' },
     gemini: { api_base: upstream.url, api_key: 'key-gemini' },
-    deepseek: { api_base: `${upstream.url}/v1`, api_key: 'key-deepseek' },
+    ownServer: { api_base: `${upstream.url}/v1`, api_key: 'key-own-server' },
   }
   const config: Json = {
     model_list: [
@@ -86,7 +86,7 @@ export async function startWorld(): Promise<World> {
       deployment('openai-reasoner', { model: 'openai/gpt-5', ...at.openai }),
       deployment('openai-embedding', { model: 'openai/text-embedding-3-small', ...at.openai }),
       deployment('openai-missing', { model: 'openai/missing-model', ...at.openai }),
-      deployment('openai-like-reasoner', { model: 'deepseek/deepseek-reasoner', ...at.deepseek }),
+      deployment('openai-like-reasoner', { model: 'openai/qwen3-32b', ...at.ownServer }),
       deployment('azure-openai-chat', { model: 'azure/gpt-4o', ...at['azure-openai'] }),
       deployment('azure-openai-reasoner', { model: 'azure/gpt-5', ...at['azure-openai'] }),
       deployment('azure-openai-embedding', { model: 'azure/text-embedding-3-small', ...at['azure-openai'] }),

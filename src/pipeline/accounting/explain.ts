@@ -1,5 +1,9 @@
+import { emptyUsage, type TokenUsage } from '../../translate/token-usage.ts'
 import type { Call, Hop, PlanRecord } from '../call.ts'
-import type { DropReason } from '../routing/types.ts'
+import type { Deployment } from '../deployment.ts'
+import type { Consideration, DropReason } from '../routing/types.ts'
+import { type Cost, costOf } from './cost.ts'
+import { serviceTierOf } from './service-tier.ts'
 
 /** What the explain endpoint shows of a finished call. */
 export interface Explanation {
@@ -46,26 +50,6 @@ export interface Explanation {
   }
 }
 
-interface Entry {
-  readonly id: string
-  readonly keyHash: string
-  readonly epoch: number
-  readonly surface: string
-  readonly operation: string
-  readonly model: string
-  readonly stream: boolean
-  readonly status: number
-  readonly error: string | undefined
-  readonly configVersion: number
-  readonly plans: readonly PlanRecord[]
-  readonly hops: readonly Hop[]
-  readonly usage: object | undefined
-  readonly cost: () => unknown
-  readonly total: number
-  readonly upstream: number
-  readonly ttft: number | undefined
-}
-
 const dropTexts: Record<DropReason, string> = {
   cooling_down: 'cooling down after failures',
   context_window: 'prompt does not fit its context window',
@@ -78,76 +62,129 @@ const dropTexts: Record<DropReason, string> = {
 }
 
 /**
- * The last calls and why they went where they went: a bounded, in-memory ring. Keeping an entry costs one small object
- * and one array slot; texts are made, and the ring searched, when somebody asks.
+ * One remembered call. Slots are reused and hold numbers, strings and things that live long anyway: a call that was
+ * answered at the first try leaves no object of its own behind. (Keeping per-call objects in the ring let them grow old
+ * enough for V8's old generation: +100 MB of garbage after 100,000 calls.)
  */
+class Slot {
+  id = ''
+  keyHash = ''
+  epoch = 0
+  surface = ''
+  operation = ''
+  model = ''
+  stream = false
+  status = 0
+  error: string | undefined
+  configVersion = 0
+  deployment: Deployment | undefined
+  strategy = ''
+  reason = ''
+  considered: readonly Consideration[] = []
+  hopDuration = 0
+  /** Set only when there was more than one plan or hop. */
+  plans: readonly PlanRecord[] | undefined
+  hops: readonly Hop[] | undefined
+  hasUsage = false
+  readonly usage: TokenUsage = emptyUsage()
+  serviceTier: string | undefined
+  total = 0
+  upstream = 0
+  ttft: number | undefined
+}
+
+/** The last calls and why they went where they went: a bounded, in-memory ring; searched only when somebody asks. */
 export class ExplainLog {
-  #entries: (Entry | undefined)[]
+  #slots: Slot[] = []
   #next = 0
+  #filled = 0
 
   constructor(capacity: number) {
-    this.#entries = new Array(capacity)
+    this.resize(capacity)
   }
 
   /** Keeps the newest entries that fit. */
   resize(capacity: number): void {
-    if (capacity === this.#entries.length) return
+    if (capacity === this.#slots.length) return
     const kept = this.#newestFirst().slice(0, capacity).reverse()
-    this.#entries = new Array(capacity)
-    kept.forEach((entry, slot) => {
-      this.#entries[slot] = entry
-    })
+    this.#filled = kept.length
     this.#next = capacity === 0 ? 0 : kept.length % capacity
+    this.#slots = kept
+    while (this.#slots.length < capacity) this.#slots.push(new Slot())
   }
 
   get size(): number {
-    return this.#newestFirst().length
+    return this.#filled
   }
 
-  record(call: Call, finishedAt: number, cost: () => unknown): void {
-    if (this.#entries.length === 0) return
-    this.#entries[this.#next] = {
-      id: call.id,
-      keyHash: call.identity.keyHash,
-      epoch: call.epoch,
-      surface: call.door.dialect,
-      operation: call.door.operation,
-      model: call.model,
-      stream: call.stream,
-      status: call.status,
-      error: call.error,
-      configVersion: call.snapshot.version,
-      plans: call.plans,
-      hops: call.hops,
-      usage: call.usage,
-      cost,
-      total: finishedAt - call.startedAt,
-      upstream: call.upstreamTime,
-      ttft: call.ttft,
-    }
-    this.#next = (this.#next + 1) % this.#entries.length
+  record(call: Call, finishedAt: number): void {
+    const slot = this.#slots[this.#next]
+    if (slot === undefined) return
+    this.#next = (this.#next + 1) % this.#slots.length
+    if (this.#filled < this.#slots.length) this.#filled++
+    const { deployment, plans, hops, usage } = call
+    const plan = plans[0]
+    const single = plans.length === 1 && hops.length === 1 && hops[0]?.error === undefined
+    slot.id = call.id
+    slot.keyHash = call.identity.keyHash
+    slot.epoch = call.epoch
+    slot.surface = call.door.dialect
+    slot.operation = call.door.operation
+    slot.model = deployment?.group === call.model ? deployment.group : call.model
+    slot.stream = call.stream
+    slot.status = call.status
+    slot.error = call.error
+    slot.configVersion = call.snapshot.version
+    slot.deployment = deployment
+    slot.strategy = plan?.strategy ?? ''
+    slot.reason = plan?.reason ?? ''
+    slot.considered = plan?.considered ?? []
+    slot.hopDuration = hops[0]?.duration ?? 0
+    slot.plans = single ? undefined : plans
+    slot.hops = single ? undefined : hops
+    slot.hasUsage = usage !== undefined
+    if (usage !== undefined) copyUsage(usage, slot.usage)
+    slot.serviceTier = serviceTierOf(call.request)
+    slot.total = finishedAt - call.startedAt
+    slot.upstream = call.upstreamTime
+    slot.ttft = call.ttft
   }
 
   /** The explanation of a call of the same key; undefined for an unknown id and for another key's call alike. */
   find(id: string, keyHash: string): Explanation | undefined {
-    const entry = this.#newestFirst().find(candidate => candidate.id === id && candidate.keyHash === keyHash)
-    return entry === undefined ? undefined : render(entry)
+    const slot = this.#newestFirst().find(candidate => candidate.id === id && candidate.keyHash === keyHash)
+    return slot === undefined ? undefined : render(slot)
   }
 
-  #newestFirst(): Entry[] {
-    const { length } = this.#entries
-    const entries: Entry[] = []
-    for (let back = 1; back <= length; back++) {
-      const entry = this.#entries[(this.#next - back + length) % length]
-      if (entry !== undefined) entries.push(entry)
+  #newestFirst(): Slot[] {
+    const { length } = this.#slots
+    const slots: Slot[] = []
+    for (let back = 1; back <= this.#filled; back++) {
+      const slot = this.#slots[(this.#next - back + length) % length]
+      if (slot !== undefined) slots.push(slot)
     }
-    return entries
+    return slots
   }
+}
+
+function copyUsage(from: TokenUsage, to: TokenUsage): void {
+  to.input = from.input
+  to.cacheRead = from.cacheRead
+  to.cacheWrite = from.cacheWrite
+  to.cacheWrite1h = from.cacheWrite1h
+  to.inputAudio = from.inputAudio
+  to.inputImage = from.inputImage
+  to.output = from.output
+  to.reasoning = from.reasoning
+  to.outputAudio = from.outputAudio
+  to.outputImage = from.outputImage
+  to.webSearches = from.webSearches
 }
 
 const round = (milliseconds: number): number => Math.round(milliseconds * 1000) / 1000
 
-function render(entry: Entry): Explanation {
+function render(entry: Slot): Explanation {
+  const { plans, hops } = journey(entry)
   return {
     request_id: entry.id,
     key_hash: entry.keyHash,
@@ -159,7 +196,7 @@ function render(entry: Entry): Explanation {
     status: entry.status,
     error: entry.error ?? null,
     config_version: entry.configVersion,
-    plans: entry.plans.map(plan => ({
+    plans: plans.map(plan => ({
       model_group: plan.group,
       strategy: plan.strategy,
       reason: plan.reason,
@@ -172,7 +209,7 @@ function render(entry: Entry): Explanation {
           dropped === undefined ? (deployment.id === plan.chosen ? plan.reason : 'ranked behind') : dropTexts[dropped],
       })),
     })),
-    hops: entry.hops.map(hop => ({
+    hops: hops.map(hop => ({
       model_group: hop.group,
       deployment_id: hop.deployment,
       provider: hop.provider,
@@ -183,8 +220,8 @@ function render(entry: Entry): Explanation {
       outcome: hop.error ?? 'answered',
       message: hop.message ?? null,
     })),
-    usage: (entry.usage as Record<string, number> | undefined) ?? null,
-    cost: entry.cost(),
+    usage: entry.hasUsage ? { ...entry.usage } : null,
+    cost: costOfEntry(entry),
     timing_ms: {
       total: round(entry.total),
       upstream: round(entry.upstream),
@@ -192,4 +229,35 @@ function render(entry: Entry): Explanation {
       ttft: entry.ttft === undefined ? null : round(entry.ttft),
     },
   }
+}
+
+/** Plans and hops as they were; those of a call that was answered at the first try are put together again. */
+function journey(entry: Slot): { plans: readonly PlanRecord[]; hops: readonly Hop[] } {
+  const { deployment, strategy, reason, considered } = entry
+  if (entry.plans !== undefined && entry.hops !== undefined) return { plans: entry.plans, hops: entry.hops }
+  if (deployment === undefined) return { plans: [], hops: [] }
+  const { id, group, target } = deployment
+  return {
+    plans: [{ group, strategy, reason, considered, chosen: id }],
+    hops: [
+      {
+        group,
+        deployment: id,
+        provider: target.vendor.id,
+        model: target.model,
+        startedAt: 0,
+        duration: entry.hopDuration,
+        status: entry.status,
+        error: undefined,
+        message: undefined,
+        delay: 0,
+      },
+    ],
+  }
+}
+
+function costOfEntry({ hasUsage, usage, deployment, serviceTier, hops, hopDuration, epoch }: Slot): Cost | null {
+  if (!hasUsage || deployment === undefined) return null
+  const seconds = (hops?.[hops.length - 1]?.duration ?? hopDuration) / 1000
+  return costOf(usage, deployment.price, { serviceTier, seconds, epoch })
 }

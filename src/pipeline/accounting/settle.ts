@@ -1,7 +1,7 @@
-import type { NativeRequest } from '../../providers/wire.ts'
 import type { Call } from '../call.ts'
 import type { Gateway } from '../gateway.ts'
-import { costNano, costOf } from './cost.ts'
+import { costNano } from './cost.ts'
+import { serviceTierOf } from './service-tier.ts'
 
 /** Cost of a call so far, nano-dollars; -1 when its model has no known price, undefined when nothing was used. */
 export function costOfCall(call: Call): number | undefined {
@@ -12,12 +12,6 @@ export function costOfCall(call: Call): number | undefined {
 
 /** Duration of the hop that answered, for models priced by the second. */
 const secondsOf = (call: Call): number => (call.hops[call.hops.length - 1]?.duration ?? 0) / 1000
-
-/** The tier the caller asked for; vendors price `flex` and `priority` differently. */
-export function serviceTierOf(request: NativeRequest): string | undefined {
-  const tier = request.json['service_tier']
-  return typeof tier === 'string' ? tier : undefined
-}
 
 /** After the last byte: cost, metrics, the log line and the explain record. Never in the caller's way. */
 export function settle(gateway: Gateway, call: Call): void {
@@ -38,10 +32,7 @@ export function settle(gateway: Gateway, call: Call): void {
       costNanoDollars: cost ?? 0,
     })
   }
-  const options = { serviceTier: serviceTierOf(call.request), seconds: secondsOf(call), epoch: call.epoch }
-  gateway.explain.record(call, finishedAt, () =>
-    usage === undefined || deployment === undefined ? null : costOf(usage, deployment.price, options),
-  )
+  gateway.explain.record(call, finishedAt)
   const level = call.status >= 500 ? 'warn' : 'info'
   if (gateway.log.isLevelEnabled(level)) {
     gateway.log[level](

@@ -13,6 +13,12 @@ interface Waiter {
   readonly admit: () => void
 }
 
+/** Whoever waits: a response emits `close` when its caller leaves. */
+export interface Waiting {
+  once(event: 'close', listener: () => void): unknown
+  off(event: 'close', listener: () => void): unknown
+}
+
 const refused = () =>
   new GatewayError('overloaded', 'The gateway is at its concurrency limit; try again shortly.', { retryAfter: 1 })
 
@@ -48,20 +54,27 @@ export class Admission {
 
   /**
    * Waits for a place.
-   * @throws GatewayError `overloaded` when the queue is full or the wait is over.
+   * @throws GatewayError `overloaded` when the queue is full or the wait is over, `client_disconnected` when the caller
+   *   left: its place in the queue is free at once.
    */
-  enter(): Promise<void> {
+  enter(caller: Waiting): Promise<void> {
     if (this.tryEnter()) return Promise.resolve()
     if (this.#queue.length >= this.#limits.maxQueued) return Promise.reject(refused())
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const giveUp = (error: GatewayError): void => {
+        clearTimeout(timer)
+        caller.off('close', left)
         const at = this.#queue.indexOf(waiter)
         if (at >= 0) this.#queue.splice(at, 1)
-        reject(refused())
-      }, this.#limits.queueTimeout)
+        reject(error)
+      }
+      const left = (): void => giveUp(new GatewayError('client_disconnected', 'The caller closed the connection.'))
+      const timer = setTimeout(() => giveUp(refused()), this.#limits.queueTimeout)
+      caller.once('close', left)
       const waiter: Waiter = {
         admit: () => {
           clearTimeout(timer)
+          caller.off('close', left)
           this.#inFlight++
           resolve()
         },

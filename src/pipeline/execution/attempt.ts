@@ -159,7 +159,9 @@ export class Attempt implements DispatchHandler {
   }
 
   onResponseError(_controller: DispatchController, error: Error): void {
-    if (!this.#settled) this.#fail(error)
+    if (this.#settled) return
+    if (this.#reader === undefined) this.#fail(error)
+    else this.#endStream(error)
   }
 
   /** The upstream is aborted too, unless the operator wants answers finished and booked (`cancel_on_disconnect`). */
@@ -232,13 +234,14 @@ export class Attempt implements DispatchHandler {
     this.#call.response.once('drain', this.#onDrain)
   }
 
-  #endStream(): void {
+  /** @param broken why the connection ended, where it did not end well: no harm to a stream that was complete. */
+  #endStream(broken?: Error): void {
     if (this.#settled || this.#reader === undefined) return
     let out: Buffer | string | undefined
     try {
-      out = this.#reader.end()
+      out = this.#reader.end(broken !== undefined)
     } catch (error) {
-      this.#fail(error)
+      this.#fail(broken ?? error)
       return
     }
     if (!this.#committed) this.#commit()
@@ -257,7 +260,8 @@ export class Attempt implements DispatchHandler {
     }
     inflate(encoding, body, this.#limits.maxBodyBytes).then(
       inflated => this.#readBody(inflated),
-      error => this.#fail(error),
+      // The status of a refusal tells enough without its words.
+      error => (this.#status >= 300 ? this.#readBody(Buffer.alloc(0)) : this.#fail(error)),
     )
   }
 

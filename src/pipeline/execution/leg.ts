@@ -4,7 +4,7 @@ import type { ChatResponse, EmbeddingRequest } from '../../translate/openai/type
 import type { ChatStreamDecoder } from '../../translate/stream.ts'
 import { type TokenUsage, tokenUsageOf } from '../../translate/token-usage.ts'
 import { costNano } from '../accounting/cost.ts'
-import { serviceTierOf } from '../accounting/settle.ts'
+import { serviceTierOf } from '../accounting/service-tier.ts'
 import type { Call } from '../call.ts'
 import type { Deployment } from '../deployment.ts'
 import { chunksOf } from './replay.ts'

@@ -10,8 +10,12 @@ import { EventRuns, eachEvent } from './event-runs.ts'
 export interface StreamReader {
   /** @returns bytes ready for the caller, or undefined when none are yet. @throws UpstreamFailure on an error event. */
   push(chunk: Buffer): Buffer | string | undefined
-  /** The upstream ended. @throws UpstreamFailure when it ended too early. */
-  end(): Buffer | string | undefined
+  /**
+   * The upstream ended.
+   * @param broken its connection broke: half an event that is left is not looked at.
+   * @throws UpstreamFailure when it ended too early.
+   */
+  end(broken?: boolean): Buffer | string | undefined
   /** After a throw: bytes of the events that came before the one that failed. */
   beforeFailure(): Buffer | string | undefined
   /** Real content was seen: from here on an error can no longer become a fallback. */
@@ -64,8 +68,8 @@ export class RelayReader implements StreamReader {
     return run === undefined ? undefined : this.#read(run)
   }
 
-  end(): Buffer | undefined {
-    const rest = this.#runs.rest()
+  end(broken = false): Buffer | undefined {
+    const rest = broken ? undefined : this.#runs.rest()
     const out = rest === undefined ? undefined : this.#read(rest)
     if (!this.#terminal) throw interrupted()
     return out
@@ -160,8 +164,8 @@ export class TranslateReader implements StreamReader {
     return this.#encode()
   }
 
-  end(): string | undefined {
-    this.#parser.end(event => this.#decoder.push(event, this.#chunks))
+  end(broken = false): string | undefined {
+    if (!broken) this.#parser.end(event => this.#decoder.push(event, this.#chunks))
     this.#decoder.end(this.#chunks)
     const last = this.#encode() ?? ''
     return last + this.#encoder.end()

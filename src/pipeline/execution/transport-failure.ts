@@ -31,10 +31,8 @@ export function transportFailure(error: unknown, vendor: string): UpstreamFailur
     case 'UND_ERR_HEADERS_OVERFLOW':
       return new UpstreamFailure('bad_gateway', `${vendor}: the answer's headers are too large.`, { cause: error })
     default:
-      if (code.startsWith('HPE_')) {
-        return new UpstreamFailure('bad_gateway', `${vendor}: the answer is not valid HTTP (${code}).`, {
-          cause: error,
-        })
+      if (code.startsWith('HPE_') || (error instanceof Error && error.name === 'HTTPParserError')) {
+        return new UpstreamFailure('bad_gateway', `${vendor}: the answer is not valid HTTP.`, { cause: error })
       }
       return new UpstreamFailure('connection', `${vendor}: the call failed${code === '' ? '' : ` (${code})`}.`, {
         cause: error,

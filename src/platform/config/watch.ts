@@ -13,7 +13,10 @@ export interface WatchOptions {
 }
 
 export interface ConfigWatch {
-  /** Watches other files from now on (a reload found new includes). Their present content counts as known. */
+  /**
+   * Watches other files from now on (a reload found new includes). Files that were not watched before are reported
+   * once: they may have changed since the reload read them.
+   */
   replace(files: readonly string[]): void
   close(): void
   /** Settles when the files' first content is known; a change after that is never missed. */
@@ -28,7 +31,7 @@ export interface ConfigWatch {
 export function watchConfig(files: readonly string[], onChange: () => void, options: WatchOptions = {}): ConfigWatch {
   const { debounceMs = 100, pollMs = 5000, onError } = options
   let watched = files
-  let seen: string | undefined
+  let seen: ReadonlyMap<string, string> | undefined
   let watchers: FSWatcher[] = []
   let timer: NodeJS.Timeout | undefined
   let looking: Promise<void> = Promise.resolve()
@@ -36,11 +39,12 @@ export function watchConfig(files: readonly string[], onChange: () => void, opti
 
   const look = async () => {
     const looked = watched
-    const now = await fingerprint(looked)
+    const now = new Map<string, string>()
+    for (const file of looked) now.set(file, await fingerprint(file))
     if (closed || looked !== watched) return
-    const changed = seen !== undefined && seen !== now
+    const before = seen
     seen = now
-    if (changed) onChange()
+    if (before !== undefined && looked.some(file => before.get(file) !== now.get(file))) onChange()
   }
   // One after another: two at once could both see the same change.
   const lookNext = () => {
@@ -77,7 +81,6 @@ export function watchConfig(files: readonly string[], onChange: () => void, opti
       if (closed || (next.length === watched.length && next.every((file, index) => file === watched[index]))) return
       shut()
       watched = next
-      seen = undefined
       open()
       lookNext()
     },
@@ -90,13 +93,8 @@ export function watchConfig(files: readonly string[], onChange: () => void, opti
   }
 }
 
-async function fingerprint(files: readonly string[]): Promise<string> {
-  const hash = createHash('sha256')
-  for (const file of files) {
-    // An unreadable file is a state like any other: it differs from the readable one.
-    const content = await readFile(file).catch(() => undefined)
-    hash.update(content === undefined ? '\0absent' : `\0${content.length}:`)
-    if (content !== undefined) hash.update(content)
-  }
-  return hash.digest('hex')
+async function fingerprint(file: string): Promise<string> {
+  // An unreadable file is a state like any other: it differs from the readable one.
+  const content = await readFile(file).catch(() => undefined)
+  return content === undefined ? 'absent' : createHash('sha256').update(content).digest('hex')
 }

@@ -29,6 +29,11 @@ export class GatewayError extends Error {
   get entry(): CatalogueEntry {
     return catalogue[this.code]
   }
+
+  /** The `code` that OpenAI callers get. */
+  get shownCode(): string {
+    return this.code
+  }
 }
 
 /**
@@ -72,6 +77,9 @@ export interface UpstreamFailureDetails extends ErrorDetails {
   readonly vendorCode?: string | undefined
 }
 
+/** `invalid_request_error`, `INVALID_ARGUMENT`: a vendor's word for a whole class of errors, not for this one. */
+const classWord = /^[A-Z_]+$|_error$/
+
 /** A call to a deployment went wrong. `kind` decides retry, cooldown and fallback. */
 export class UpstreamFailure extends GatewayError {
   readonly kind: FailureKind
@@ -82,6 +90,14 @@ export class UpstreamFailure extends GatewayError {
     this.name = 'UpstreamFailure'
     this.kind = kind
     this.vendorCode = details.vendorCode
+  }
+
+  /** The vendor's own code, unless its text told more than its code: clients act on `context_length_exceeded`. */
+  override get shownCode(): string {
+    const { vendorCode } = this
+    if (vendorCode === undefined) return this.code
+    const told = this.kind === 'context_window_exceeded' || this.kind === 'content_policy_violation'
+    return told && classWord.test(vendorCode) ? this.code : vendorCode
   }
 }
 

@@ -1,10 +1,10 @@
 import type { LookupFunction } from 'node:net'
-import { buildConnector } from 'undici'
 import type { GatewayError } from '../errors/gateway-error.ts'
 import type { AddressClass } from './address-policy.ts'
 import { parseAddress } from './address-policy.ts'
 import { type Destination, deniedError, type EgressPolicy } from './egress-policy.ts'
 import type { ResolvedAddress, Resolver } from './egress-resolver.ts'
+import { buildConnector, type Connector } from './undici-pool.ts'
 
 export interface EgressTls {
   /** PEM certificates that replace the built-in roots. */
@@ -27,7 +27,7 @@ export interface ConnectorOptions {
  * to the addresses that passed: a name that answers differently a moment later (DNS rebinding) gains nothing, and TLS
  * server name and Host header stay those of the URL.
  */
-export function egressConnector(destination: Destination, options: ConnectorOptions): buildConnector.connector {
+export function egressConnector(destination: Destination, options: ConnectorOptions): Connector {
   const connect = buildConnector({
     allowH2: false,
     timeout: options.connectTimeout,

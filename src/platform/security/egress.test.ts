@@ -1,5 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type * as undici from 'undici'
+import { request } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Egress, type EgressDenial, type EgressOptions } from './egress.ts'
 import { EgressPolicy } from './egress-policy.ts'
@@ -22,7 +24,9 @@ function door(rules: EgressPolicy, options: EgressOptions = {}): Egress {
 }
 
 async function get(egress: Egress, host: string, path = '/'): Promise<{ status: number; text: string }> {
-  const { statusCode, body } = await egress.dispatcher(`http://${host}:${port}`).request({ method: 'GET', path })
+  const { statusCode, body } = await request(`http://${host}:${port}${path}`, {
+    dispatcher: egress.dispatcher(`http://${host}:${port}`) as undici.Dispatcher,
+  })
   return { status: statusCode, text: await body.text() }
 }
 

@@ -1,15 +1,12 @@
-import { type Dispatcher, Pool } from 'undici'
 import { GatewayError } from '../errors/gateway-error.ts'
 import type { AddressClass } from './address-policy.ts'
 import { type EgressTls, egressConnector } from './egress-connector.ts'
 import { deniedError, destinationOf, EgressPolicy, parseUrl } from './egress-policy.ts'
 import { cachedResolver, type Resolver, systemResolver } from './egress-resolver.ts'
+import { type Dispatcher, Pool } from './undici-pool.ts'
 
 /** The rest of the gateway names undici's types through the door, so that nothing else imports a socket library. */
-export type { Dispatcher }
-export type DispatchHandler = Dispatcher.DispatchHandler
-export type DispatchController = Dispatcher.DispatchController
-export type DispatchOptions = Dispatcher.DispatchOptions
+export type { DispatchController, Dispatcher, DispatchHandler, DispatchOptions } from './undici-pool.ts'
 
 export interface EgressDenial {
   readonly host: string

@@ -125,6 +125,7 @@ it('counts retries, refused connections and configurations', () => {
   metrics.retried()
   metrics.retried('gpt', 'timeout')
   metrics.egressDenied('private')
+  metrics.configured(3)
   metrics.configured(4)
   metrics.configRefused()
   has('routeiq_retries_total{requested_model="unknown",exception_class="unknown"} 1')

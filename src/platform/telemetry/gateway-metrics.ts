@@ -43,6 +43,7 @@ export class GatewayMetrics {
   readonly #reloads: Counter
   readonly #stopProcessMetrics: () => void
   #live: LiveSource | undefined
+  #started = false
 
   constructor() {
     const { registry } = this
@@ -100,7 +101,9 @@ export class GatewayMetrics {
   /** A configuration is in use. With `deployments`, the series of those that are gone are forgotten. */
   configured(version: number, deployments?: Iterable<MeteredDeployment>): void {
     this.#configVersion.labels().set(version)
-    this.#reloads.labels('applied').inc()
+    // The configuration a process starts with is no reload.
+    this.#reloads.labels('applied').inc(this.#started ? 1 : 0)
+    this.#started = true
     if (deployments === undefined) return
     const ids = new Set(Array.from(deployments, deployment => deployment.id))
     for (const family of Object.values(this.#deploymentFamilies)) {

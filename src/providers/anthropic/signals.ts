@@ -51,7 +51,9 @@ export function readEvent(event: string, data: string, into: EventSignals): void
   into.failure = undefined
   switch (typeOf(event, data)) {
     case 'content_block_delta':
-      into.content = true
+      // Looked at for the first content only: while a fallback is still possible, half an event is a failure.
+      if (parse(data) === undefined) into.failure = unreadable('a stream event')
+      else into.content = true
       return
     case 'content_block_start':
       // A text or thinking block begins empty; a tool call begins with its name.

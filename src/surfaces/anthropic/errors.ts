@@ -10,7 +10,11 @@ export const anthropicErrorEvent = (error: GatewayError): string =>
   `event: error\ndata: ${JSON.stringify(anthropicError(error))}\n\n`
 
 function anthropicError(error: GatewayError): object {
-  // Anthropic has one word for "too much for us now", whatever the status.
-  const type = error.status === 529 ? 'overloaded_error' : catalogue[error.code].anthropic
-  return { type: 'error', error: { type, message: error.message } }
+  return { type: 'error', error: { type: typeOf(error), message: error.message } }
+}
+
+/** Anthropic has words of its own for these two statuses, whichever class of failure they belong to here. */
+function typeOf({ status, code }: GatewayError): string {
+  if (status === 529) return 'overloaded_error'
+  return status === 413 ? 'request_too_large' : catalogue[code].anthropic
 }

@@ -1,15 +1,14 @@
 import { catalogue } from '../../platform/errors/catalogue.ts'
-import { type GatewayError, UpstreamFailure } from '../../platform/errors/gateway-error.ts'
+import type { GatewayError } from '../../platform/errors/gateway-error.ts'
 
 /** The error object OpenAI clients parse: `{ error: { message, type, param, code } }`. */
 export function openaiError(error: GatewayError): { error: Record<string, unknown> } {
-  const code = error instanceof UpstreamFailure && error.vendorCode !== undefined ? error.vendorCode : error.code
   return {
     error: {
       message: error.message,
       type: catalogue[error.code].openai,
       param: error.param ?? null,
-      code,
+      code: error.shownCode,
     },
   }
 }

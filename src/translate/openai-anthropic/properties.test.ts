@@ -90,7 +90,7 @@ describe('arbitrary JSON never ends in anything but an error of the catalogue', 
           JSON.stringify(encodeRequest(hub, options).body)
         })
       }),
-      { numRuns: 30000 },
+      { numRuns: 1500 },
     )
   })
 
@@ -100,7 +100,7 @@ describe('arbitrary JSON never ends in anything but an error of the catalogue', 
         const request = { model: 'm', ...rest, messages } as unknown as ChatRequest
         onlyGatewayErrors(() => JSON.stringify(encodeRequest(request, { ...options, modifyParams }).body))
       }),
-      { numRuns: 30000 },
+      { numRuns: 1500 },
     )
   })
 
@@ -120,7 +120,7 @@ describe('arbitrary JSON never ends in anything but an error of the catalogue', 
           encoder.end()
         })
       }),
-      { numRuns: 30000 },
+      { numRuns: 1500 },
     )
   })
 })

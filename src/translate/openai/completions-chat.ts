@@ -1,5 +1,5 @@
 import { catalogue } from '../../platform/errors/catalogue.ts'
-import { GatewayError, UpstreamFailure } from '../../platform/errors/gateway-error.ts'
+import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { ChatStreamEncoder } from '../stream.ts'
 import { chatLogprobsOf, completionLogprobs } from './completions-logprobs.ts'
 import type { ChatChunk, ChatRequest, ChatResponse, FinishReason, Usage } from './types.ts'
@@ -135,8 +135,8 @@ export class CompletionStreamEncoder implements ChatStreamEncoder {
   }
 
   fail(error: GatewayError): string {
-    const code = error instanceof UpstreamFailure && error.vendorCode !== undefined ? error.vendorCode : error.code
-    const body = { message: error.message, type: catalogue[error.code].openai, param: error.param ?? null, code }
+    const { message, param = null, shownCode } = error
+    const body = { message, type: catalogue[error.code].openai, param, code: shownCode }
     return `data: ${JSON.stringify({ error: body })}\n\ndata: [DONE]\n\n`
   }
 }
