@@ -170,7 +170,7 @@ function plainRelay(): string {
   return script
 }
 
-/** Two deployments of one model group, a price, a master key: routing, auth, cost and metrics are on. */
+/** Two deployments of one model group, a price, a master key: routing, auth, cost and metrics are on; no log per call. */
 function gatewayConfig(upstream: string, key: string): string {
   const deployment = (id: string): object => ({
     model_name: 'gpt-4o-mini',
@@ -182,7 +182,7 @@ function gatewayConfig(upstream: string, key: string): string {
     router_settings: { routing_strategy: 'simple-shuffle', num_retries: 2 },
     litellm_settings: { callbacks: ['prometheus'] },
     general_settings: { master_key: key },
-    routeiq: { egress: { allow_cidrs: ['127.0.0.0/8'] } },
+    routeiq: { egress: { allow_cidrs: ['127.0.0.0/8'] }, log_level: 'warn' },
   })
 }
 

@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module'
 import { parseArguments } from './arguments.ts'
+import { applyMemorySettings } from './launch.ts'
 
+const parsed = parseArguments(process.argv.slice(2), process.env)
+if (parsed.command === 'serve') applyMemorySettings()
 // Compiled code is kept between starts; it halves the time to the first answer.
 enableCompileCache()
 
-const parsed = parseArguments(process.argv.slice(2), process.env)
 switch (parsed.command) {
   case 'serve': {
     const { serve } = await import('./serve.ts')

@@ -61,6 +61,8 @@ export class Call {
 
   retries = 0
   fallbacks = 0
+  /** The configured `model_name` that was asked for, alias and wildcard resolved; undefined: there is no such model. */
+  modelName: string | undefined
   deployment: Deployment | undefined
   usage: TokenUsage | undefined
   droppedParams: readonly string[] = []

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { isRequestId, newId } from '../platform/ids.ts'
 import type { NativeRequest } from '../providers/wire.ts'
+import { nestingDepth } from '../translate/json-depth.ts'
 import { responseHeaders, sendBody } from './accounting/response-headers.ts'
 import { costOfCall, settle } from './accounting/settle.ts'
 import { Call } from './call.ts'
@@ -11,6 +12,9 @@ import { closeIfUnread } from './execution/close-if-unread.ts'
 import { execute } from './execution/execute.ts'
 import type { Gateway } from './gateway.ts'
 import type { Identity } from './identity/master-key.ts'
+
+/** Levels of lists and objects in a request; far more than any schema has, far less than overflows a stack. */
+const maxNesting = 500
 
 /** A call at the door: authenticated, its body parsed. */
 export interface Arrival {
@@ -37,7 +41,7 @@ export async function runCall(gateway: Gateway, arrival: Arrival): Promise<void>
     try {
       await admission.enter(arrival.response)
     } catch (error) {
-      refuse(gateway, arrival, id, asGatewayError(gateway, error))
+      refuse(gateway, arrival, id, asGatewayError(gateway, error, arrival))
       return
     }
   }
@@ -73,7 +77,7 @@ export async function runCall(gateway: Gateway, arrival: Arrival): Promise<void>
     }
     settle(gateway, call)
   } catch (error) {
-    const failure = asGatewayError(gateway, error)
+    const failure = asGatewayError(gateway, error, arrival)
     if (call === undefined) {
       refuse(gateway, arrival, id, failure)
     } else {
@@ -108,7 +112,8 @@ function decode(gateway: Gateway, arrival: Arrival, id: string): Call {
     identity: arrival.identity,
     request: body,
     model,
-    stream: body.json['stream'] === true,
+    // Neither vectors nor counts come in pieces, whatever the body says.
+    stream: body.json['stream'] === true && door.operation !== 'embeddings' && door.operation !== 'count_tokens',
     options: callOptions(body.json, request.headers),
     response: arrival.response,
     startedAt: arrival.startedAt,
@@ -143,8 +148,12 @@ function refuse(gateway: Gateway, arrival: Arrival, id: string, failure: Gateway
   sendBody(response, failure.status, headers, arrival.door.errorBody(failure, id))
 }
 
-function asGatewayError(gateway: Gateway, error: unknown): GatewayError {
+function asGatewayError(gateway: Gateway, error: unknown, { body }: Arrival): GatewayError {
   if (error instanceof GatewayError) return error
+  // The engine parses any depth but writes and walks only what its stack holds; asked here, it costs good calls nothing.
+  if (error instanceof RangeError && nestingDepth(body.text) > maxNesting) {
+    return new GatewayError('invalid_request', `The request body is nested more than ${maxNesting} levels deep.`)
+  }
   gateway.log.error({ err: error }, 'unexpected error in the pipeline')
   return new GatewayError(
     'internal_error',

@@ -62,6 +62,7 @@ export interface VendorError {
   readonly message: string | undefined
   readonly code: string | undefined
   readonly param?: string | undefined
+  readonly details?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** A failure from an HTTP status outside 2xx and the error the vendor's body held. */
@@ -79,5 +80,6 @@ export function failureOf(
     retryAfter: retryAfterSeconds(headers),
     vendorCode: error.code,
     param: error.param,
+    details: error.details,
   })
 }

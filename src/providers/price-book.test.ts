@@ -59,6 +59,8 @@ describe('lookup', () => {
     ['azure', 'my-deployment', 'gpt-4o', 'azure/gpt-4o'],
     ['azure', 'my-deployment', 'azure/gpt-4o', 'azure/gpt-4o'],
     ['openai', 'my-model', 'gemini/gemini-2.5-pro', 'gemini/gemini-2.5-pro'],
+    ['openai', 'my-model', 'openai/gpt-4o', 'gpt-4o'],
+    ['azure', 'my-deployment', 'anthropic/claude-sonnet-4-5', 'claude-sonnet-4-5'],
     ['openai', 'gpt-4o', 'no-such-model', 'gpt-4o'],
     ['openai', 'gpt-3.5-turbo-instruct', undefined, 'gpt-3.5-turbo-instruct'],
     ['openai', 'gpt-4o-2031-01-31', undefined, 'gpt-4o'],

@@ -37,7 +37,11 @@ export class PriceBook {
   lookup(vendorId: string, model: string, baseModel?: string): ModelFacts | undefined {
     if (baseModel !== undefined) {
       // The operator named the entry, so its vendor is not questioned.
-      const named = this.get(`${vendorId}/${baseModel}`) ?? this.get(baseModel) ?? this.#find(vendorId, baseModel)
+      const named =
+        this.get(`${vendorId}/${baseModel}`) ??
+        this.get(baseModel) ??
+        this.#find(vendorId, baseModel) ??
+        this.#findPrefixed(baseModel)
       if (named !== undefined) return named
     }
     return this.#find(vendorId, model)
@@ -71,6 +75,12 @@ export class PriceBook {
       if (facts !== undefined) return candidate.priced ? facts : { ...facts, price: undefined }
     }
     return undefined
+  }
+
+  /** `openai/gpt-4o`, as models are written in `model`, though the map's key is the bare name. */
+  #findPrefixed(name: string): ModelFacts | undefined {
+    const slash = name.indexOf('/')
+    return slash < 0 ? undefined : this.#find(name.slice(0, slash), name.slice(slash + 1))
   }
 
   #bare(vendorId: string, model: string): ModelFacts | undefined {

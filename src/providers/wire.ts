@@ -163,9 +163,15 @@ export interface Wire {
 
   /** Reads a relayed, complete 2xx body. */
   readBody(operation: Operation, text: string): BodySignals
-  /** Reads one relayed stream event; `into` is overwritten. */
+  /**
+   * Reads one relayed stream event; `into` is overwritten. `into.usage` comes in as the total so far; an event that says
+   * nothing of usage may leave it or unset it.
+   */
   readEvent(event: string, data: string, into: EventSignals): void
-  /** Cheap test on raw bytes: can this run of complete events hold anything but plain content? */
+  /**
+   * Cheap test on raw bytes: can this run of complete events hold anything but plain content? An event that breaks off
+   * counts as such: it must become an error the caller can read, not text its parser fails on.
+   */
   maySignal(chunk: Buffer): boolean
 
   /** An upstream answer with a status outside 2xx. Never throws; the message holds no credential. */

@@ -49,6 +49,12 @@ export function createServer(
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
+    // Errors before routing: a path that cannot be decoded. No hook has run for such a request.
+    frameworkErrors(_error, request, reply) {
+      request.startedAt = performance.now()
+      const error = new GatewayError('invalid_request', 'The path of the request is not a valid URL.')
+      sendError(gateway, request, reply, error, dialectOf(request))
+    },
     clientErrorHandler(error, socket) {
       if (!socket.writable || socket.bytesWritten > 0) {
         socket.destroy()
@@ -86,10 +92,14 @@ function addRoute(app: FastifyInstance, gateway: Gateway, route: Route, prefix: 
   const isPublic = route.permission === 'public'
   const enter = (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
     request.startedAt = performance.now()
-    if (isPublic) return done()
-    request.identity = gateway.snapshot.masterKey.authenticate(request.raw.headers)
-    if (request.identity === undefined) done(unauthenticated(gateway, request))
-    else done()
+    if (!isPublic) {
+      request.identity = gateway.snapshot.masterKey.authenticate(request.raw.headers)
+      if (request.identity === undefined) {
+        done(unauthenticated(gateway, request))
+        return
+      }
+    }
+    done()
   }
   for (const path of route.paths) {
     const url = prefix + path
@@ -137,12 +147,16 @@ function unauthenticated(gateway: Gateway, request: FastifyRequest): GatewayErro
 }
 
 function parseBody(text: string, done: (error: Error | null, body?: unknown) => void): void {
+  // No body, whatever its announced type: routes that need one say so themselves.
+  if (text === '') {
+    done(null, undefined)
+    return
+  }
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch (error) {
-    const detail =
-      text === '' ? 'it is empty' : error instanceof Error ? safeDetail(error.message) : 'it cannot be parsed'
+    const detail = error instanceof Error ? safeDetail(error.message) : 'it cannot be parsed'
     done(new GatewayError('invalid_json', `The request body is not valid JSON: ${detail}.`))
     return
   }

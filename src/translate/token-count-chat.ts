@@ -216,7 +216,8 @@ class Counter {
       this.add(-3)
       for (const item of schema['enum']) {
         this.add(3)
-        this.text(typeof item === 'string' ? item : String(item))
+        // An object here has no agreed spelling, and its own `toString` came with the request.
+        if (typeof item !== 'object') this.text(String(item))
       }
     }
     this.#schema(asObject(schema['items']), depth + 1)

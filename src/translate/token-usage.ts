@@ -21,6 +21,8 @@ export interface TokenUsage {
   outputAudio: number
   outputImage: number
   webSearches: number
+  /** The tier that served the call (`default`, `flex`, `priority`, …) where the vendor's answer states it. */
+  serviceTier?: string | undefined
 }
 
 export function emptyUsage(): TokenUsage {
@@ -36,13 +38,21 @@ export function emptyUsage(): TokenUsage {
     outputAudio: 0,
     outputImage: 0,
     webSearches: 0,
+    serviceTier: undefined,
   }
 }
 
 const count = (value: unknown): number => (typeof value === 'number' && value > 0 && Number.isFinite(value) ? value : 0)
 
-/** Hub usage (OpenAI shape, prompt_tokens includes cached ones) → billed quantities. */
-export function tokenUsageOf(usage: Usage): TokenUsage {
+/** A tier as a vendor states it; some send null, or nothing. */
+export const statedTier = (tier: unknown): string | undefined =>
+  typeof tier === 'string' && tier !== '' ? tier : undefined
+
+/**
+ * Hub usage (OpenAI shape, prompt_tokens includes cached ones) → billed quantities.
+ * @param tier the `service_tier` of the answer, which stands beside its usage
+ */
+export function tokenUsageOf(usage: Usage, tier?: unknown): TokenUsage {
   const prompt = usage.prompt_tokens_details ?? undefined
   const completion = usage.completion_tokens_details ?? undefined
   const written = Math.max(count(usage.cache_creation_input_tokens), count(prompt?.cache_write_tokens))
@@ -64,6 +74,7 @@ export function tokenUsageOf(usage: Usage): TokenUsage {
     outputAudio: count(completion?.audio_tokens),
     outputImage: count(completion?.image_tokens),
     webSearches: count(usage.server_tool_use?.web_search_requests),
+    serviceTier: statedTier(tier),
   }
 }
 
@@ -76,6 +87,7 @@ export interface AnthropicUsage {
   cache_creation?: { ephemeral_5m_input_tokens?: number; ephemeral_1h_input_tokens?: number } | null
   output_tokens_details?: { thinking_tokens?: number } | null
   server_tool_use?: { web_search_requests?: number } | null
+  service_tier?: string | null
   [extra: string]: unknown
 }
 
@@ -91,6 +103,7 @@ export function tokenUsageOfAnthropic(usage: AnthropicUsage): TokenUsage {
     cacheWrite1h: written1h,
     output: count(usage.output_tokens),
     reasoning: count(usage.output_tokens_details?.thinking_tokens),
+    serviceTier: statedTier(usage.service_tier),
     webSearches: count(usage.server_tool_use?.web_search_requests),
   }
 }

@@ -64,7 +64,7 @@ const answers: Readonly<Record<string, Answer>> = {
   'two-data-lines': socket => {
     const [before, after] = delta('raw').trimEnd().slice(6).split('"choices"') as [string, string]
     const event = `data: ${before}\ndata: "choices"${after}\n\n`
-    socket.end(`${streamHead}${chunked(event + delta('', 'stop') + 'data: [DONE]\n\n')}0\r\n\r\n`)
+    socket.end(`${streamHead}${chunked(`${event}${delta('', 'stop')}data: [DONE]\n\n`)}0\r\n\r\n`)
   },
   /** Says it is a stream, then sends a JSON error, as some proxies do. */
   'json-as-stream': socket => {

@@ -5,8 +5,8 @@ interface Row {
   readonly status: number
   /** Another deployment of the group is asked. */
   readonly retried: boolean
-  /** `error.code` for OpenAI callers, as the vendor of each wire words it: openai and azure, anthropic, gemini. */
-  readonly codes: readonly [string, string, string]
+  /** `error.code` for OpenAI callers, as the vendor of each wire words it; in the order of `wires`. */
+  readonly codes: readonly [string, string, string, string]
   /** `error.type` for Anthropic callers. */
   readonly type: string
 }
@@ -20,23 +20,31 @@ const row = (status: number, retried: boolean, codes: Row['codes'], type: string
 const invalid = 'invalid_request_error'
 
 const rows: readonly Row[] = [
-  row(400, false, [invalid, invalid, 'INVALID_ARGUMENT'], invalid),
-  row(401, true, ['invalid_api_key', 'authentication_error', 'UNAUTHENTICATED'], 'authentication_error'),
-  row(403, true, ['unsupported_country_region_territory', 'permission_error', 'PERMISSION_DENIED'], 'permission_error'),
-  row(404, true, ['model_not_found', 'not_found_error', 'NOT_FOUND'], 'not_found_error'),
-  row(408, true, [invalid, invalid, 'INVALID_ARGUMENT'], 'timeout_error'),
-  row(409, true, [invalid, invalid, 'INVALID_ARGUMENT'], 'rate_limit_error'),
-  row(413, false, [invalid, 'request_too_large', 'INVALID_ARGUMENT'], 'request_too_large'),
-  row(422, false, [invalid, invalid, 'INVALID_ARGUMENT'], invalid),
-  row(429, true, ['rate_limit_exceeded', 'rate_limit_error', 'RESOURCE_EXHAUSTED'], 'rate_limit_error'),
-  row(500, true, ['server_error', 'api_error', 'INTERNAL'], 'api_error'),
-  row(502, true, ['server_error', 'api_error', 'INTERNAL'], 'api_error'),
-  row(503, true, ['server_error', 'api_error', 'UNAVAILABLE'], 'overloaded_error'),
-  row(504, true, ['server_error', 'api_error', 'INTERNAL'], 'timeout_error'),
-  row(529, true, ['server_error', 'overloaded_error', 'INTERNAL'], 'overloaded_error'),
+  row(400, false, [invalid, invalid, invalid, 'INVALID_ARGUMENT'], invalid),
+  row(401, true, ['invalid_api_key', '401', 'authentication_error', 'UNAUTHENTICATED'], 'authentication_error'),
+  row(
+    403,
+    true,
+    [
+      'unsupported_country_region_territory',
+      'unsupported_country_region_territory',
+      'permission_error',
+      'PERMISSION_DENIED',
+    ],
+    'permission_error',
+  ),
+  row(404, true, ['model_not_found', 'model_not_found', 'not_found_error', 'NOT_FOUND'], 'not_found_error'),
+  row(408, true, [invalid, invalid, invalid, 'DEADLINE_EXCEEDED'], 'timeout_error'),
+  row(409, true, [invalid, invalid, invalid, 'UNKNOWN'], 'rate_limit_error'),
+  row(413, false, [invalid, invalid, 'request_too_large', 'UNKNOWN'], 'request_too_large'),
+  row(422, false, [invalid, invalid, invalid, 'UNKNOWN'], invalid),
+  row(429, true, ['rate_limit_exceeded', '429', 'rate_limit_error', 'RESOURCE_EXHAUSTED'], 'rate_limit_error'),
+  row(500, true, ['server_error', 'server_error', 'api_error', 'INTERNAL'], 'api_error'),
+  row(502, true, ['server_error', 'server_error', 'api_error', 'UNKNOWN'], 'api_error'),
+  row(503, true, ['server_error', 'server_error', 'api_error', 'UNAVAILABLE'], 'overloaded_error'),
+  row(504, true, ['server_error', 'server_error', 'api_error', 'DEADLINE_EXCEEDED'], 'timeout_error'),
+  row(529, true, ['server_error', 'server_error', 'overloaded_error', 'UNKNOWN'], 'overloaded_error'),
 ]
-
-const codeAt: Readonly<Record<WireName, 0 | 1 | 2>> = { openai: 0, 'azure-openai': 0, anthropic: 1, gemini: 2 }
 
 /** Alone, the caller sees the upstream's own status, in its own dialect, streamed or not. */
 function alone({ status, codes, type }: Row, wire: WireName, caller: Caller, stream: boolean): Scenario {
@@ -45,7 +53,7 @@ function alone({ status, codes, type }: Row, wire: WireName, caller: Caller, str
     caller,
     stream,
     sides: [{ wire, fault: `status=${status}` }],
-    expect: { status, error: caller === 'openai' ? codes[codeAt[wire]] : type, attempts: 1 },
+    expect: { status, error: caller === 'openai' ? codes[wires.indexOf(wire)] : type, attempts: 1 },
   }
 }
 

@@ -87,10 +87,13 @@ async function pour(
   flow: Flow,
   headers: Record<string, string>,
 ): Promise<void> {
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
   response.writeHead(200, { 'content-type': 'text/event-stream', ...headers })
   for (let left = times; left > 0 && !response.destroyed; left--) {
     flow.sent += bytes.length
-    if (!response.write(bytes)) await Promise.race([once(response, 'drain'), once(response, 'close')])
+    // A connection that closes instead rejects this: nobody is left to send to.
+    if (!response.write(bytes)) await once(response, 'drain', { signal: gone.signal }).catch(() => undefined)
   }
   response.end()
 }

@@ -77,7 +77,13 @@ export const transportScenarios: readonly Scenario[] = [
   {
     name: 'unreadable error body keeps its status and Retry-After',
     sides: [{ raw: 'limited-unreadable' }],
-    expect: { status: 429, error: 'rate_limit_exceeded', attempts: 1, headers: { 'retry-after': '7' } },
+    expect: {
+      status: 429,
+      error: 'rate_limit_exceeded',
+      message: /HTTP 429/,
+      attempts: 1,
+      headers: { 'retry-after': '7' },
+    },
   },
   {
     name: 'malformed JSON',
@@ -110,7 +116,8 @@ export const transportScenarios: readonly Scenario[] = [
   {
     name: 'error object in a 200',
     sides: [{ fault: 'error_body' }],
-    expect: { status: 503, message: /overloaded/, attempts: 1 },
+    // It says `server_error` and no status.
+    expect: { status: 500, error: 'server_error', message: /overloaded/, attempts: 1 },
   },
   {
     name: 'rate limit in a 200, then a sibling',

@@ -173,7 +173,7 @@ function openaiEnd(answer: StreamAnswer): string {
 
 function anthropicEnd(answer: StreamAnswer): string {
   if (answer.end !== 'clean') return `broken (${answer.end})`
-  const names = answer.events.map(event => event.event)
+  const names = answer.events.map(event => event.event).filter(name => name !== 'ping')
   if (names[0] !== 'message_start' && names[0] !== 'error') return `starts with ${names[0]}`
   if (names.includes('error')) return names.indexOf('error') === names.length - 1 ? 'error' : 'junk after error'
   return names.at(-1) === 'message_stop' && names.at(-2) === 'message_delta' ? 'complete' : 'silent truncation'

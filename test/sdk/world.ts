@@ -68,10 +68,10 @@ export interface World {
 /** One gateway over one upstream, with every wire; retries are off everywhere, so each test sees its own call. */
 export async function startWorld(): Promise<World> {
   const upstream = await startUpstream()
-  const deployment = (name: string, params: Json): Json => ({
+  const deployment = (name: string, params: Json, info: Json = {}): Json => ({
     model_name: name,
     litellm_params: params,
-    model_info: { id: `id-of-${name}` },
+    model_info: { id: `id-of-${name}`, ...info },
   })
   const at: Readonly<Record<WireName | 'ownServer', Json>> = {
     openai: { api_base: `${upstream.url}/v1`, api_key: 'key-openai' },
@@ -86,7 +86,7 @@ export async function startWorld(): Promise<World> {
       deployment('openai-reasoner', { model: 'openai/gpt-5', ...at.openai }),
       deployment('openai-embedding', { model: 'openai/text-embedding-3-small', ...at.openai }),
       deployment('openai-missing', { model: 'openai/missing-model', ...at.openai }),
-      deployment('openai-like-reasoner', { model: 'openai/qwen3-32b', ...at.ownServer }),
+      deployment('openai-like-reasoner', { model: 'openai/qwen3-32b', ...at.ownServer }, { supports_reasoning: true }),
       deployment('azure-openai-chat', { model: 'azure/gpt-4o', ...at['azure-openai'] }),
       deployment('azure-openai-reasoner', { model: 'azure/gpt-5', ...at['azure-openai'] }),
       deployment('azure-openai-embedding', { model: 'azure/text-embedding-3-small', ...at['azure-openai'] }),

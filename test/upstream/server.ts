@@ -14,6 +14,8 @@ export interface UpstreamOptions {
   readonly apiKey?: string
   /** Requests kept for assertions; the oldest are dropped. Default 10,000. */
   readonly keep?: number
+  /** For fuzzing: a request that no rule foresaw is refused (400) in place of being reported as a defect of ours. */
+  readonly refuseUnforeseen?: boolean
 }
 
 /** Says which requests a programmed fault concerns; a string is the model's name. */
@@ -247,11 +249,16 @@ class UpstreamServer implements Upstream {
     response: ServerResponse,
     signal: AbortSignal,
   ): Promise<void> {
+    const foreseen = error instanceof WireRejection || this.#options.refuseUnforeseen === true
     const rejection =
       error instanceof WireRejection
         ? error
-        : new WireRejection(500, { error: { message: `upstream defect: ${String(error)}` } }, String(error))
-    if (!(error instanceof WireRejection)) console.error('upstream defect:', error)
+        : new WireRejection(
+            foreseen ? 400 : 500,
+            { error: { message: `upstream defect: ${String(error)}`, type: 'invalid_request_error' } },
+            String(error),
+          )
+    if (!foreseen) console.error('upstream defect:', error)
     record.rejected = rejection.message
     if (fault.delay !== undefined) await sleep(fault.delay, undefined, { signal }).catch(() => undefined)
     await new Sender(response, {}, record, signal).sendText(rejection.status, {}, JSON.stringify(rejection.body))

@@ -144,7 +144,7 @@ export class ExplainLog {
     slot.hops = single ? undefined : hops
     slot.hasUsage = usage !== undefined
     if (usage !== undefined) copyUsage(usage, slot.usage)
-    slot.serviceTier = serviceTierOf(call.request)
+    slot.serviceTier = serviceTierOf(usage, call.request, deployment)
     slot.total = finishedAt - call.startedAt
     slot.upstream = call.upstreamTime
     slot.ttft = call.ttft
@@ -179,6 +179,11 @@ function copyUsage(from: TokenUsage, to: TokenUsage): void {
   to.outputAudio = from.outputAudio
   to.outputImage = from.outputImage
   to.webSearches = from.webSearches
+}
+
+function countsOf(usage: TokenUsage): Record<string, number> {
+  const { serviceTier: _tier, ...counts } = usage
+  return counts
 }
 
 const round = (milliseconds: number): number => Math.round(milliseconds * 1000) / 1000
@@ -220,7 +225,7 @@ function render(entry: Slot): Explanation {
       outcome: hop.error ?? 'answered',
       message: hop.message ?? null,
     })),
-    usage: entry.hasUsage ? { ...entry.usage } : null,
+    usage: entry.hasUsage ? countsOf(entry.usage) : null,
     cost: costOfEntry(entry),
     timing_ms: {
       total: round(entry.total),

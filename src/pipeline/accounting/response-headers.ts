@@ -4,9 +4,9 @@ import { version } from '../../platform/version.ts'
 import type { Call } from '../call.ts'
 import type { Deployment } from '../deployment.ts'
 
-/** Upstream headers repeated to the caller as `llm_provider-<name>`, by name or by prefix. */
+/** Upstream headers repeated to the caller as `llm_provider-<name>`. */
 const repeated = new Set(['x-request-id', 'request-id', 'openai-processing-ms', 'openai-version', 'retry-after'])
-const repeatedPrefixes = ['x-ratelimit-', 'anthropic-ratelimit-']
+const isRateLimit = (name: string): boolean => name.startsWith('x-ratelimit-') || name.startsWith('anthropic-ratelimit-')
 
 const perDeployment = new WeakMap<Deployment, readonly string[]>()
 
@@ -70,7 +70,7 @@ export function responseHeaders(
   if (call.droppedParams.length > 0) headers.push('x-routeiq-dropped-params', headerValue(call.droppedParams.join(',')))
   if (upstream !== undefined) {
     for (const name in upstream) {
-      if (!repeated.has(name) && !repeatedPrefixes.some(prefix => name.startsWith(prefix))) continue
+      if (!isRateLimit(name) && !repeated.has(name)) continue
       const value = upstream[name]
       if (typeof value !== 'string') continue
       headers.push(`llm_provider-${name}`, headerValue(value))

@@ -7,7 +7,7 @@ import { serviceTierOf } from './service-tier.ts'
 export function costOfCall(call: Call): number | undefined {
   const { usage, deployment } = call
   if (usage === undefined || deployment === undefined) return undefined
-  return costNano(usage, deployment.price, serviceTierOf(call.request), secondsOf(call), call.epoch)
+  return costNano(usage, deployment.price, serviceTierOf(usage, call.request, deployment), secondsOf(call), call.epoch)
 }
 
 /** Duration of the hop that answered, for models priced by the second. */
@@ -20,7 +20,7 @@ export function settle(gateway: Gateway, call: Call): void {
   const { usage, deployment } = call
   const cost = call.error === undefined ? costOfCall(call) : undefined
   gateway.metrics
-    .group(deployment?.group, call.door.route)
+    .group(call.modelName, call.door.route)
     .finished(call.status, duration, Math.max(0, duration - call.upstreamTime), call.error)
   if (deployment !== undefined && call.error === undefined) {
     gateway.metrics.of(deployment).succeeded({

@@ -11,6 +11,7 @@ export function asFailure(error: GatewayError): UpstreamFailure {
         : 'bad_request'
   return new UpstreamFailure(kind, error.message, {
     code: error.code,
+    details: error.details,
     param: error.param,
     retryAfter: error.retryAfter,
     status: error.status,

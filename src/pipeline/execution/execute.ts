@@ -14,18 +14,22 @@ import { type Stop, tryGroup } from './try-group.ts'
 export async function execute(gateway: Gateway, call: Call): Promise<Outcome> {
   const group = call.snapshot.router.resolve(call.model)
   if (group === undefined) throw unknownModel(call)
+  call.modelName = group.deployments[0]?.group
   let stop: Stop | undefined = { group, request: call.request }
-  const chain: FallbackTarget[] = []
-  const visited = new Set<string>()
+  // Made when the first group fails: most calls need neither.
+  let chain: FallbackTarget[] | undefined
+  let visited: Set<string> | undefined
   let last: GatewayError | undefined
   while (stop !== undefined) {
-    visited.add(stop.group.name)
     const result: Outcome | GatewayError = await tryGroup(gateway, call, stop)
     if (!(result instanceof GatewayError)) {
       if (call.fallbacks > 0) gateway.fellBack(group, stop.group.name, true)
       return result
     }
     last = result
+    chain ??= []
+    visited ??= new Set()
+    visited.add(stop.group.name)
     // A fallback's own fallbacks come before the rest of the list it stands in.
     chain.unshift(...fallbacksAfter(call, stop.group, last, visited))
     stop = nextStop(call, chain)
@@ -51,13 +55,18 @@ function nextStop(call: Call, chain: FallbackTarget[]): Stop | undefined {
     if (group === undefined) continue
     return {
       group,
-      request: target.overrides === undefined ? call.request : overridden(call.request, target.overrides),
+      request: target.overrides === undefined ? call.request : overridden(call, target.overrides),
     }
   }
   return undefined
 }
 
-function overridden(request: NativeRequest, overrides: Readonly<Record<string, unknown>>): NativeRequest {
-  const json = { ...request.json, ...overrides }
+/** @throws GatewayError when the request is no longer one with the overrides in it. */
+function overridden({ door, request }: Call, overrides: Readonly<Record<string, unknown>>): NativeRequest {
+  const json: Record<string, unknown> = { ...request.json, ...overrides }
+  // Whether the answer comes in pieces was settled with the caller.
+  if (request.json['stream'] === undefined) delete json['stream']
+  else json['stream'] = request.json['stream']
+  door.validate(json)
   return { ...request, json, text: JSON.stringify(json) }
 }

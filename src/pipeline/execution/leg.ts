@@ -43,18 +43,19 @@ export function legFor(call: Call, deployment: Deployment, request: NativeReques
     }
   }
   if (door.operation === 'embeddings') return embeddingLeg(deployment, request)
-  const exchange = wire.chat(door.chatRequest(request), target)
+  const own = request.json['drop_params']
+  const dropped: string[] = []
+  const options = { dropParams: typeof own === 'boolean' ? own : target.dropParams, dropped }
+  const exchange = wire.chat(door.chatRequest(request, options), target)
   return {
     request: exchange.request,
-    droppedParams: exchange.droppedParams,
+    droppedParams: dropped.length === 0 ? exchange.droppedParams : [...dropped, ...exchange.droppedParams],
     fakeStream: exchange.fakeStream && call.stream,
     answer(text) {
       const response = exchange.decode(parseBody(text))
       return {
-        text: call.stream
-          ? new TranslateReader(noStream, door.streamEncoder(request, call.id)).replay(chunksOf(response))
-          : door.chatResponse(response, request),
-        usage: response.usage === undefined ? undefined : tokenUsageOf(response.usage),
+        text: call.stream ? replay(call, deployment, request, response) : door.chatResponse(response, request),
+        usage: response.usage === undefined ? undefined : tokenUsageOf(response.usage, response.service_tier),
         contentFiltered: response.choices.some(choice => choice.finish_reason === 'content_filter'),
       }
     },
@@ -67,7 +68,7 @@ export function legFor(call: Call, deployment: Deployment, request: NativeReques
 function costInUsage(call: Call, deployment: Deployment): CostInUsage | undefined {
   if (!call.snapshot.limits.costInStreamUsage || call.door.dialect !== 'openai') return undefined
   return usage => {
-    const nano = costNano(usage, deployment.price, serviceTierOf(call.request))
+    const nano = costNano(usage, deployment.price, serviceTierOf(usage, call.request, deployment))
     return nano < 0 ? undefined : nano / 1e9
   }
 }
@@ -94,12 +95,13 @@ class RelayLeg implements Leg {
     const { usage, contentFiltered } = signals
     if (!this.#call.stream) return { text: undefined, usage, contentFiltered }
     // The upstream answered in one piece though a stream was asked for: replay it as one.
-    const { door, request, id } = this.#call
-    if (door.operation !== 'chat') {
-      throw new UpstreamFailure('bad_gateway', 'The upstream answered a streamed call without a stream.')
-    }
-    const reader = new TranslateReader(noStream, door.streamEncoder(request, id))
-    return { text: reader.replay(chunksOf(parseBody(text) as ChatResponse)), usage, contentFiltered }
+    const { door, request } = this.#call
+    const body = parseBody(text)
+    const events =
+      door.replay === undefined
+        ? replay(this.#call, this.#deployment, request, body as ChatResponse)
+        : door.replay(body, request)
+    return { text: events, usage, contentFiltered }
   }
 
   reader(): StreamReader {
@@ -108,6 +110,12 @@ class RelayLeg implements Leg {
 }
 
 const noStream: ChatStreamDecoder = { push() {}, end() {} }
+
+/** A complete hub answer as the caller's events. */
+function replay(call: Call, deployment: Deployment, request: NativeRequest, response: ChatResponse): string {
+  const encoder = call.door.streamEncoder(request, call.id)
+  return new TranslateReader(noStream, encoder, costInUsage(call, deployment)).replay(chunksOf(response))
+}
 
 function embeddingLeg(deployment: Deployment, request: NativeRequest): Leg {
   const { wire, target } = deployment

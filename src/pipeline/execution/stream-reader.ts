@@ -80,6 +80,8 @@ export class RelayReader implements StreamReader {
   }
 
   #read(run: Buffer): Buffer | undefined {
+    // Behind the first content an event that is no JSON is noticed only by its end (see `maySignal`): one that is broken
+    // in its middle is relayed, because finding it would mean parsing every event, 1 to 3 µs each.
     if (this.content && !this.#wire.maySignal(run)) return run
     const signals = this.#signals
     let edits: Edit[] | undefined
@@ -94,8 +96,9 @@ export class RelayReader implements StreamReader {
       signals.terminal = false
       signals.usageOnly = false
       this.#wire.readEvent(event, data, signals)
-      const counted = signals.usage !== this.usage
-      this.usage = signals.usage
+      // An event without usage (the `[DONE]` behind it, for one) takes nothing back.
+      const counted = signals.usage !== undefined && signals.usage !== this.usage
+      if (counted) this.usage = signals.usage
       if (signals.failure !== undefined) {
         failure = signals.failure
         failedAt = start
@@ -152,6 +155,8 @@ export class TranslateReader implements StreamReader {
   content = false
   contentFiltered = false
   usage: TokenUsage | undefined
+  /** Stated on the first chunk by some vendors, on every one by others; the usage comes with the last. */
+  #tier: string | undefined
 
   constructor(decoder: ChatStreamDecoder, encoder: ChatStreamEncoder, costInUsage?: CostInUsage) {
     this.#decoder = decoder
@@ -185,8 +190,9 @@ export class TranslateReader implements StreamReader {
     if (this.#chunks.length === 0) return undefined
     let text = ''
     for (const chunk of this.#chunks) {
+      if (chunk.service_tier) this.#tier = chunk.service_tier
       if (chunk.usage) {
-        this.usage = tokenUsageOf(chunk.usage)
+        this.usage = tokenUsageOf(chunk.usage, this.#tier)
         const cost = this.#costInUsage?.(this.usage)
         if (cost !== undefined) chunk.usage.cost = cost
       }

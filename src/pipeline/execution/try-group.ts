@@ -16,12 +16,14 @@ export interface Stop {
   readonly request: NativeRequest
 }
 
+const nobody: ReadonlySet<string> = new Set()
+
 /** Tries one group: picks, calls, retries. @returns the failure when the group could not answer. */
 export async function tryGroup(gateway: Gateway, call: Call, stop: Stop): Promise<Outcome | GatewayError> {
   const { group } = stop
   const { router, settings } = call.snapshot
   const features = callFeatures(call, stop.request)
-  const failed = new Set<string>()
+  let failed = nobody
   let delay = 0
   for (let retries = 0; ; retries++) {
     let route: RouteAttempt
@@ -35,8 +37,9 @@ export async function tryGroup(gateway: Gateway, call: Call, stop: Stop): Promis
     if (result.kind !== 'failed') return result
     const { failure } = result
     const { deployment } = route
-    failed.add(deployment.id)
-    const hasAlternative = group.deployments.some(other => !failed.has(other.id) && router.available(other))
+    const tried = new Set([...failed, deployment.id])
+    failed = tried
+    const hasAlternative = group.deployments.some(other => !tried.has(other.id) && router.available(other))
     // Another vendor may know what this one's translation refused; asking it costs no retry.
     if (result.unsent && hasAlternative) {
       retries--
@@ -50,7 +53,7 @@ export async function tryGroup(gateway: Gateway, call: Call, stop: Stop): Promis
       deployment,
       group: group.name,
       hasAlternative,
-      hasFallback: fallbacksAfter(call, group, failure, failed).length > 0,
+      hasFallback: fallbacksAfter(call, group, failure, nobody).length > 0,
       random: gateway.random,
     })
     if (!decision.retry) return failure

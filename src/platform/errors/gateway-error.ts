@@ -7,6 +7,8 @@ export interface ErrorDetails {
   readonly retryAfter?: number | undefined
   /** HTTP status where it differs from the catalogue's (an upstream 529, for one). */
   readonly status?: number | undefined
+  /** Machine-readable particulars as Anthropic's clients read them: `{ error_code, … }`. */
+  readonly details?: Readonly<Record<string, unknown>> | undefined
   readonly cause?: unknown
 }
 
@@ -16,6 +18,7 @@ export class GatewayError extends Error {
   readonly param: string | undefined
   readonly retryAfter: number | undefined
   readonly status: number
+  readonly details: Readonly<Record<string, unknown>> | undefined
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -23,6 +26,7 @@ export class GatewayError extends Error {
     this.code = code
     this.param = details.param
     this.retryAfter = details.retryAfter
+    this.details = details.details
     this.status = details.status ?? catalogue[code].status
   }
 

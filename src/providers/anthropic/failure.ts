@@ -14,7 +14,7 @@ const noCredit = 'credit balance is too low'
 export function failureOfAnswer(status: number, headers: Headers, body: string): UpstreamFailure {
   const error = reportedError(parse(body))
   const actual = status === 400 && body.includes(noCredit) ? 402 : status
-  return failureOf(vendor, actual, headers, { message: error?.message, code: error?.type }, body)
+  return failureOf(vendor, actual, headers, { ...error, message: error?.message, code: error?.type }, body)
 }
 
 /** An error reported inside a 200: the type stands in for the missing status. */

@@ -24,6 +24,12 @@ export interface Plan {
 
 export const defaultVersion = '2023-06-01'
 
+/** From this API version on, temperature, top_p and top_k are unknown fields (Anthropic's SDK 1.0 dropped them). */
+const withoutSampling = '2026-10-21'
+
+/** Versions are dates, so they compare as text. */
+export const takesSampling = (version: string): boolean => version < withoutSampling
+
 const plans = new WeakMap<Target, Plan>()
 
 export function planOf(target: Target): Plan {
@@ -54,7 +60,9 @@ function makePlan(target: Target): Plan {
     dropPaths: target.additionalDropParams.map(text => ({ ...parseDropPath(text), text })),
     encode: {
       model: target.model,
-      capabilities: target.capabilities,
+      capabilities: takesSampling(version(target))
+        ? target.capabilities
+        : { ...target.capabilities, samplingParams: false },
       dropParams: target.dropParams,
       additionalDropParams: target.additionalDropParams,
       allowedOpenaiParams: target.allowedOpenaiParams,

@@ -3,6 +3,7 @@ import type { MessageUsage } from '../../translate/openai-anthropic/types.ts'
 import { isObject } from '../../translate/openai-anthropic/types.ts'
 import { withCompaction } from '../../translate/openai-anthropic/usage.ts'
 import { type AnthropicUsage, emptyUsage, type TokenUsage, tokenUsageOfAnthropic } from '../../translate/token-usage.ts'
+import { hasOddEvent } from '../../translate/whole-events.ts'
 import type { BodySignals, EventSignals, Operation } from '../wire.ts'
 import { failureIn, unreadable } from './failure.ts'
 
@@ -51,19 +52,19 @@ export function readEvent(event: string, data: string, into: EventSignals): void
   into.failure = undefined
   switch (typeOf(event, data)) {
     case 'content_block_delta':
-      // Looked at for the first content only: while a fallback is still possible, half an event is a failure.
-      if (parse(data) === undefined) into.failure = unreadable('a stream event')
-      else into.content = true
+      if (readable(data, into) !== undefined) into.content = true
       return
     case 'content_block_start':
       // A text or thinking block begins empty; a tool call begins with its name.
-      into.content = data.includes('"tool_use"')
+      if (readable(data, into) !== undefined) into.content = data.includes('"tool_use"')
       return
-    case 'message_start':
-      into.usage = usageOfStart(parse(data))
+    case 'message_start': {
+      const start = readable(data, into)
+      if (start !== undefined) into.usage = usageOfStart(start)
       return
+    }
     case 'message_delta':
-      readMessageDelta(parse(data), into)
+      readMessageDelta(readable(data, into), into)
       return
     case 'message_stop':
       into.terminal = true
@@ -73,6 +74,13 @@ export function readEvent(event: string, data: string, into: EventSignals): void
       return
     default:
   }
+}
+
+/** The parsed data; half an event is a failure, which may still become a fallback. */
+function readable(data: string, into: EventSignals): unknown {
+  const value = parse(data)
+  if (value === undefined) into.failure = unreadable('a stream event')
+  return value
 }
 
 function usageOfStart(data: unknown): TokenUsage {
@@ -99,14 +107,18 @@ function completed(start: TokenUsage, update: MessageUsage): TokenUsage {
     cache_creation_input_tokens: update.cache_creation_input_tokens ?? written,
     cache_creation: update.cache_creation ?? { ephemeral_1h_input_tokens: start.cacheWrite1h },
     output_tokens: update.output_tokens ?? start.output,
+    service_tier: update.service_tier ?? start.serviceTier ?? null,
   }
   return tokenUsageOfAnthropic(withCompaction(merged) as AnthropicUsage)
 }
 
 /**
  * Whether a run of relayed bytes may hold more than content. Message events all carry `message_` in their name, and an
- * error its type as a JSON string of its own: inside a text the quotes would be escaped.
+ * error its type as a JSON string of its own: inside a text the quotes would be escaped. Broken off events are noticed
+ * by their end.
  */
 export function maySignal(chunk: Buffer): boolean {
-  return chunk.includes('message_') || chunk.includes('"error"')
+  // One string and three searches in it cost half of two searches in a buffer.
+  const text = chunk.toString('latin1')
+  return text.includes('message_') || text.includes('"error"') || hasOddEvent(text)
 }

@@ -74,6 +74,16 @@ describe('forward', () => {
     expect(sent?.droppedParams).toEqual(['top_k', 'metadata.k'])
   })
 
+  it.each([
+    ['messages', { user_id: 'u', tags: ['a'] }, { metadata: { user_id: 'u' } }],
+    ['messages', { user_id: 'u' }, { metadata: { user_id: 'u' } }],
+    ['messages', { tags: ['a'] }, {}],
+    ['count_tokens', { user_id: 'u' }, {}],
+  ] as const)('%s: of metadata %j only the vendor’s own member goes out', (operation, metadata, expected) => {
+    const sent = wire.forward(operation, native(JSON.stringify({ model: 'x', metadata })), target())
+    expect(JSON.parse(sent?.request.body ?? '')).toEqual({ model: 'claude-sonnet-4-5', ...expected })
+  })
+
   it('adds configured defaults the caller did not set, in the words of this dialect', () => {
     const configured = target({
       defaults: {
@@ -109,6 +119,15 @@ describe('forward', () => {
     expect(JSON.parse(sent?.request.body ?? '')).toEqual({
       model: 'claude-sonnet-4-5',
       thinking: { type: 'adaptive' },
+      max_tokens: 5,
+    })
+  })
+
+  it('leaves configured sampling out for callers of an API version without it', () => {
+    const configured = target({ defaults: { temperature: 0.2, max_tokens: 5 } })
+    const request = { ...native('{"model":"x"}'), headers: { 'anthropic-version': '2026-10-21' } }
+    expect(JSON.parse(wire.forward('messages', request, configured)?.request.body ?? '')).toEqual({
+      model: 'claude-sonnet-4-5',
       max_tokens: 5,
     })
   })
@@ -338,5 +357,14 @@ describe('failure', () => {
   it('keeps the vendor word and the wait', () => {
     const failure = wire.failure(429, { 'retry-after': '7' }, error('rate_limit_error', 'slow down'))
     expect(failure).toMatchObject({ vendorCode: 'rate_limit_error', retryAfter: 7, message: 'anthropic: slow down' })
+  })
+
+  it('keeps the particulars that clients act on, unless they are a flood', () => {
+    const body = (details: unknown) =>
+      JSON.stringify({ type: 'error', error: { type: 'invalid_request_error', message: 'no', details } })
+    const details = { error_code: 'thread_not_found' }
+    expect(wire.failure(400, {}, body(details)).details).toEqual(details)
+    expect(wire.failure(400, {}, body({ a: 'x'.repeat(5000) })).details).toBeUndefined()
+    expect(wire.failure(400, {}, body('text')).details).toBeUndefined()
   })
 })

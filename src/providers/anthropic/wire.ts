@@ -18,7 +18,7 @@ import type {
   Wire,
 } from '../wire.ts'
 import { failureOfAnswer, failureOfError } from './failure.ts'
-import { type Plan, planOf, splitBetas } from './plan.ts'
+import { type Plan, planOf, splitBetas, takesSampling } from './plan.ts'
 import { maySignal, readBody, readEvent } from './signals.ts'
 import { withoutForeignThinking } from './strip-thinking.ts'
 
@@ -45,8 +45,9 @@ function forward(operation: Operation, request: NativeRequest, target: Target): 
   const set: Record<string, string> = {}
   const remove: string[] = []
   if (json['model'] !== target.model) set['model'] = plan.modelJson
+  const headers = forwardedHeaders(plan, request.headers)
   // Counting knows no output settings.
-  if (operation === 'messages') addDefaults(json, plan, set)
+  if (operation === 'messages') addDefaults(json, plan, takesSampling(headers['anthropic-version'] ?? ''), set)
   const messages = withoutForeignThinking(request.text, json['messages'])
   if (messages !== undefined) set['messages'] = JSON.stringify(messages)
   for (const path of plan.dropPaths) {
@@ -61,13 +62,14 @@ function forward(operation: Operation, request: NativeRequest, target: Target): 
     droppedParams.push(path.text)
   }
   for (const key in json) if (isGatewayField(key)) remove.push(key)
+  if (json['metadata'] !== undefined && !remove.includes('metadata')) keepOwnMetadata(operation, json, set, remove)
   const changed = remove.length > 0 || Object.keys(set).length > 0
   const path = operation === 'messages' ? plan.messagesPath : plan.countTokensPath
   return {
     request: {
       method: 'POST',
       path,
-      headers: forwardedHeaders(plan, request.headers),
+      headers,
       body: changed ? spliceTopLevel(request.text, set, remove) : request.text,
     },
     droppedParams,
@@ -75,12 +77,34 @@ function forward(operation: Operation, request: NativeRequest, target: Target): 
   }
 }
 
-function addDefaults(json: Record<string, unknown>, plan: Plan, set: Record<string, string>): void {
+/** Anthropic knows `metadata.user_id`, and only where it answers; the other members are LiteLLM's, for the gateway. */
+function keepOwnMetadata(
+  operation: Operation,
+  json: Record<string, unknown>,
+  set: Record<string, string>,
+  remove: string[],
+): void {
+  const metadata: unknown = set['metadata'] === undefined ? json['metadata'] : JSON.parse(set['metadata'])
+  const user = isObject(metadata) ? metadata['user_id'] : undefined
+  if (operation === 'messages' && (user !== undefined || !isObject(metadata))) {
+    if (isObject(metadata) && Object.keys(metadata).length > 1) set['metadata'] = JSON.stringify({ user_id: user })
+    return
+  }
+  delete set['metadata']
+  remove.push('metadata')
+}
+
+function addDefaults(
+  json: Record<string, unknown>,
+  plan: Plan,
+  versionSamples: boolean,
+  set: Record<string, string>,
+): void {
   if (plan.nativeDefaults.length === 0) return
   const thinking = json['thinking']
-  const thinks = isObject(thinking) && thinking['type'] !== 'disabled'
+  const samples = versionSamples && !(isObject(thinking) && thinking['type'] !== 'disabled')
   for (const { field, json: value, sampling } of plan.nativeDefaults) {
-    if (json[field] === undefined && !(sampling && thinks)) set[field] = value
+    if (json[field] === undefined && (samples || !sampling)) set[field] = value
   }
 }
 
@@ -100,7 +124,7 @@ function addBetas(headers: Record<string, string>, plan: Plan, betas: readonly s
 
 function chat(given: ChatRequest, target: Target): ChatExchange {
   const plan = planOf(target)
-  const { body, betas, droppedParams, reply } = encodeRequest(withDefaults(given, plan), plan.encode)
+  const { body, betas, droppedParams, reply } = encodeRequest(withDefaults(given, plan), rulesFor(given, plan))
   const fakeStream = body.stream === true && target.capabilities.nativeStreaming === false
   if (fakeStream) delete body.stream
   const headers = { ...plan.headers }
@@ -114,6 +138,12 @@ function chat(given: ChatRequest, target: Target): ChatExchange {
     decode: answer => decodeResponse(answer, options),
     stream: () => new AnthropicStreamDecoder(options),
   }
+}
+
+/** The deployment's rules, with the call's own `drop_params` in their place. */
+function rulesFor(given: ChatRequest, { encode }: Plan): Plan['encode'] {
+  const own = given['drop_params']
+  return typeof own === 'boolean' && own !== encode.dropParams ? { ...encode, dropParams: own } : encode
 }
 
 /** Two spellings of one wish: a caller who uses the one overrides a configured value of the other. */

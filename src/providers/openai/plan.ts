@@ -110,7 +110,8 @@ function markersOf(quirks: VendorQuirks): string[] {
   const markers: string[] = []
   if (quirks.keepForeignFields !== true) {
     // Short and a little too wide: a false hit costs one walk over the messages, each search costs the whole text.
-    markers.push('thinking', 'provider_specific_fields"', 'reasoning_')
+    // Tool results are looked at for images and for ids that another vendor gave.
+    markers.push('thinking', 'provider_specific_fields"', 'reasoning_', 'tool_call_id"')
   }
   if (quirks.keepCacheControl !== true) markers.push('cache_control"')
   if (quirks.developerRole !== true) markers.push('developer"')

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Operation } from '../wire.ts'
 import { BodyEdit } from './body-edit.ts'
 import { applyFamily } from './model-family.ts'
@@ -49,6 +50,7 @@ export function prepare(operation: Operation, json: Json, text: string | undefin
     for (const path of json['additional_drop_params']) if (typeof path === 'string') edit.dropPath(path)
   }
   if (edit.has('metadata')) prepareMetadata(edit, plan)
+  if (plan.quirks.openaiFamilies === true) shortenUser(edit)
 
   let jsonTool = false
   let fakeStream = false
@@ -119,6 +121,13 @@ function prepareMetadata(edit: BodyEdit, { quirks }: Plan): void {
   const metadata = edit.get('metadata')
   const stored = quirks.metadata === 'stored' && edit.get('store') === true && isObject(metadata)
   if (!stored || Object.values(metadata).some(value => typeof value !== 'string')) edit.remove('metadata')
+}
+
+/** OpenAI: "Invalid 'user': string too long. Expected a string with maximum length 64". Claude Code's ids are longer. */
+function shortenUser(edit: BodyEdit): void {
+  const user = edit.get('user')
+  // The same user stays the same hash: 64 hexadecimal digits.
+  if (typeof user === 'string' && user.length > 64) edit.set('user', createHash('sha256').update(user).digest('hex'))
 }
 
 function prepareParams(edit: BodyEdit, plan: Plan, may: Plan['may']): void {

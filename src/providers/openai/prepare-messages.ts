@@ -1,5 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { Plan } from './plan.ts'
+import { wireToolCallId } from './tool-call-ids.ts'
+import { withoutMedia } from './tool-media.ts'
 
 type Json = Record<string, unknown>
 
@@ -12,11 +13,25 @@ const isObject = (value: unknown): value is Json => typeof value === 'object' &&
 export function prepareMessages(messages: readonly unknown[], plan: Plan): readonly unknown[] {
   let changed = false
   const out: unknown[] = []
+  let media: unknown[] = []
+  /** Behind all results of the turn: nothing may stand between them and the calls they answer. */
+  const flush = (): void => {
+    if (media.length === 0) return
+    out.push(prepareMessage({ role: 'user', content: media }, plan))
+    media = []
+  }
   for (const message of messages) {
-    const next = isObject(message) ? prepareMessage(message, plan) : message
+    if (!isObject(message)) {
+      out.push(message)
+      continue
+    }
+    const isResult = message['role'] === 'tool' && plan.quirks.keepForeignFields !== true
+    if (!isResult) flush()
+    const next = prepareMessage(isResult ? withoutMedia(message, media, plan) : message, plan)
     if (next !== message) changed = true
     if (next !== undefined) out.push(next)
   }
+  flush()
   return changed ? out : messages
 }
 
@@ -54,8 +69,8 @@ function prepareMessage(message: Json, plan: Plan): Json | undefined {
     )
       edit()['reasoning_content'] = reasoningText(message) || ' '
   }
-  if (quirks.toolCallIds === 'alnum9' && typeof message['tool_call_id'] === 'string') {
-    const id = alnum9(message['tool_call_id'])
+  if (typeof message['tool_call_id'] === 'string') {
+    const id = wireToolCallId(message['tool_call_id'], plan)
     if (id !== message['tool_call_id']) edit()['tool_call_id'] = id
   }
   if ('name' in message && (quirks.stripMessageName === 'all' || (quirks.stripMessageName && role !== 'tool')))
@@ -159,18 +174,12 @@ function prepareCalls(calls: readonly unknown[], plan: Plan): readonly unknown[]
       const { cache_control: _mark, ...rest } = next
       next = rest
     }
-    if (quirks.toolCallIds === 'alnum9' && typeof call['id'] === 'string') {
-      const id = alnum9(call['id'])
+    if (typeof call['id'] === 'string') {
+      const id = wireToolCallId(call['id'], plan)
       if (id !== call['id']) next = { ...next, id }
     }
     if (next !== call) changed = true
     return next
   })
   return changed ? out : calls
-}
-
-/** A nine-character id that is the same for the same input, so that calls and their results still match. */
-function alnum9(id: string): string {
-  if (/^[a-zA-Z0-9]{9}$/.test(id)) return id
-  return createHash('sha256').update(id).digest('hex').slice(0, 9)
 }

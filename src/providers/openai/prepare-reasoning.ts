@@ -1,16 +1,6 @@
+import { effortOfBudget } from '../../translate/effort-budgets.ts'
 import type { BodyEdit } from './body-edit.ts'
 import type { Plan } from './plan.ts'
-
-/** Thinking budgets in tokens from which an effort level is reached (the reverse of the token-budget wires' table). */
-const thresholds: readonly [tokens: number, effort: string][] = [
-  [4096, 'high'],
-  [2048, 'medium'],
-]
-
-export function effortOfBudget(tokens: unknown): string {
-  if (typeof tokens !== 'number') return 'medium'
-  return thresholds.find(([least]) => tokens >= least)?.[1] ?? 'low'
-}
 
 /** Turns `reasoning_effort` and Anthropic's `thinking` into what the vendor takes. */
 export function prepareReasoning(edit: BodyEdit, plan: Plan): void {
@@ -53,6 +43,12 @@ function thinkingToEffort(edit: BodyEdit, { family, target }: Plan, hasEffort: b
   if (hasEffort || typeof thinking !== 'object' || thinking === null) return
   const { type, budget_tokens: budget } = thinking as { type?: unknown; budget_tokens?: unknown }
   // `adaptive` leaves the depth to the model, which is what an absent effort does.
-  if (type === 'enabled') edit.set('reasoning_effort', effortOfBudget(budget))
+  if (type === 'enabled') edit.set('reasoning_effort', effortOf(budget))
   else if (type === 'disabled' && family.acceptsNone) edit.set('reasoning_effort', 'none')
+}
+
+/** `minimal` is known to few of OpenAI's models, `low` to all that reason. */
+function effortOf(budget: unknown): string {
+  const effort = typeof budget === 'number' ? effortOfBudget(budget) : 'medium'
+  return effort === 'minimal' ? 'low' : effort
 }

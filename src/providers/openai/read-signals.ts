@@ -1,15 +1,16 @@
 import { skipValue, topLevelMembers } from '../../translate/json-splice.ts'
 import type { Usage } from '../../translate/openai/types.ts'
-import { type TokenUsage, tokenUsageOf } from '../../translate/token-usage.ts'
+import { statedTier, type TokenUsage, tokenUsageOf } from '../../translate/token-usage.ts'
+import { hasOddEvent } from '../../translate/whole-events.ts'
 import type { BodySignals, EventSignals, Operation } from '../wire.ts'
 import { badResponse, failureInside } from './failure.ts'
 import { normalizeUsage } from './normalize-usage.ts'
 
 type Json = Record<string, unknown>
 
-const usageOf = (value: unknown): TokenUsage | undefined => {
+const usageOf = (value: unknown, tier?: unknown): TokenUsage | undefined => {
   const usage: Usage | undefined = normalizeUsage(value)
-  return usage === undefined ? undefined : tokenUsageOf(usage)
+  return usage === undefined ? undefined : tokenUsageOf(usage, tier)
 }
 
 function parse(text: string): unknown {
@@ -22,7 +23,7 @@ function parse(text: string): unknown {
 
 /**
  * Reads usage and errors out of a relayed body without building it: the top-level members are located in the text, and
- * only `usage` and `error` are parsed. A list of embeddings is not even walked.
+ * only `usage`, `service_tier` and `error` are parsed. A list of embeddings is not even walked.
  */
 export function readBody(operation: Operation, text: string): BodySignals {
   if (operation === 'embeddings') {
@@ -37,11 +38,14 @@ export function readBody(operation: Operation, text: string): BodySignals {
   }
   const answer = operation === 'embeddings' ? 'data' : 'choices'
   let answered = false
+  let tier: unknown
   for (const { key, valueStart, valueEnd } of members) {
     if (key === answer) {
       answered = text.charCodeAt(valueStart) === 0x5b
     } else if (key === 'usage') {
       signals.usage = usageOf(parse(text.slice(valueStart, valueEnd)))
+    } else if (key === 'service_tier') {
+      tier = parse(text.slice(valueStart, valueEnd))
     } else if (key === 'error' && text.charCodeAt(valueStart) !== 0x6e) {
       signals.failure = failureInside({ error: parse(text.slice(valueStart, valueEnd)) })
     }
@@ -51,6 +55,7 @@ export function readBody(operation: Operation, text: string): BodySignals {
     const says = typeof whole?.['message'] === 'string' || typeof whole?.['detail'] === 'string'
     signals.failure = says ? failureInside(whole) : badResponse(`the answer holds no ${answer}`)
   }
+  if (signals.usage !== undefined) signals.usage.serviceTier = statedTier(tier)
   signals.contentFiltered = filtered(text)
   return signals
 }
@@ -96,7 +101,7 @@ export function readEvent(event: string, data: string, into: EventSignals): void
     into.failure = failureInside(failed === undefined || failed === null ? body : { error: failed })
     return
   }
-  if (body['usage'] !== undefined && body['usage'] !== null) into.usage = usageOf(body['usage'])
+  if (body['usage'] !== undefined && body['usage'] !== null) into.usage = usageOf(body['usage'], body['service_tier'])
   const choices = body['choices']
   if (!Array.isArray(choices) || choices.length === 0) {
     into.usageOnly = into.usage !== undefined
@@ -141,7 +146,8 @@ const contentKeys: ReadonlySet<string> = new Set([
 
 /**
  * Cheap test on raw bytes: can these events hold anything but plain content? Usage, an error, a finish or `[DONE]`
- * always leaves one of these texts; inside content the quote would be escaped. The texts start with a letter, not with
+ * always leaves one of these texts; inside content the quote would be escaped. Broken off events are noticed by their
+ * end. The texts start with a letter, not with
  * the quote, because the search stops at each first character (half the time in a chunk full of quotes).
  */
 export function maySignal(chunk: Buffer): boolean {
@@ -151,7 +157,8 @@ export function maySignal(chunk: Buffer): boolean {
     valued(text, 'usage"') ||
     text.includes('error"') ||
     text.includes('[DONE]') ||
-    text.includes('event:')
+    text.includes('event:') ||
+    hasOddEvent(text)
   )
 }
 

@@ -1,7 +1,7 @@
 import { catalogue } from '../../platform/errors/catalogue.ts'
 import type { GatewayError } from '../../platform/errors/gateway-error.ts'
 
-/** The error object Anthropic clients parse: `{ type: 'error', error: { type, message }, request_id }`. */
+/** The error object Anthropic clients parse: `{ type: 'error', error: { type, message, details? }, request_id }`. */
 export function anthropicErrorBody(error: GatewayError, requestId: string): string {
   return JSON.stringify({ ...anthropicError(error), request_id: requestId })
 }
@@ -10,7 +10,9 @@ export const anthropicErrorEvent = (error: GatewayError): string =>
   `event: error\ndata: ${JSON.stringify(anthropicError(error))}\n\n`
 
 function anthropicError(error: GatewayError): object {
-  return { type: 'error', error: { type: typeOf(error), message: error.message } }
+  const { message, details } = error
+  const type = typeOf(error)
+  return { type: 'error', error: details === undefined ? { type, message } : { type, message, details } }
 }
 
 /** Anthropic has words of its own for these two statuses, whichever class of failure they belong to here. */

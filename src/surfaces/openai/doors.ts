@@ -1,5 +1,6 @@
 import type { Door } from '../../pipeline/door.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
+import { eventsOfCompletion } from '../../translate/openai/completion-events.ts'
 import {
   CompletionStreamEncoder,
   chatRequestOfCompletion,
@@ -30,9 +31,10 @@ export const completionsDoor: Door = {
   operation: 'completions',
   route: '/v1/completions',
   validate: validateCompletion,
-  chatRequest: request => chatRequestOfCompletion(request.json),
+  chatRequest: (request, options) => chatRequestOfCompletion(request.json, options),
   chatResponse: (response, request) => JSON.stringify(completionOfChatResponse(response, request.json)),
   streamEncoder: request => new CompletionStreamEncoder(request.json, wantsStreamUsage(request.json)),
+  replay: (answer, request) => eventsOfCompletion(answer, wantsStreamUsage(request.json)),
   ...errors,
 }
 

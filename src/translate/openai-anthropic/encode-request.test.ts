@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ChatMessage, ChatRequest } from '../openai/types.ts'
 import { type EncodeOptions, encodeRequest } from './encode-request.ts'
-import { effortOfThinking } from './reasoning.ts'
 import { closeSchema } from './schema.ts'
 import { ToolNames } from './tool-names.ts'
 import type { Block } from './types.ts'
@@ -159,17 +158,6 @@ describe('reasoning', () => {
     }
     expect(body(request)).toHaveProperty('thinking')
     expect(body(request, { modifyParams: true })).not.toHaveProperty('thinking')
-  })
-
-  it('has a way back', () => {
-    const budgets = [
-      { type: 'disabled' },
-      { type: 'adaptive' },
-      ...[500, 1024, 2048, 9000].map(budget_tokens => ({ type: 'enabled', budget_tokens })),
-    ]
-    expect(budgets.map(thinking => effortOfThinking(thinking as never))).toEqual([
-      ...['none', 'medium', 'minimal', 'low', 'medium', 'high'],
-    ])
   })
 })
 

@@ -1,4 +1,5 @@
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
+import { effortBudgets } from '../effort-budgets.ts'
 import type { ThinkingParam } from '../openai/types.ts'
 
 /** Tokens a model may think for, per effort word. */
@@ -10,7 +11,7 @@ export interface ThinkingBudgets {
 }
 
 /** LiteLLM's defaults; Anthropic accepts no budget below 1024. */
-export const defaultBudgets: ThinkingBudgets = { minimal: 1024, low: 1024, medium: 2048, high: 4096 }
+export const defaultBudgets: ThinkingBudgets = { minimal: 1024, ...effortBudgets }
 
 export const smallestBudget = 1024
 
@@ -79,22 +80,4 @@ export function reasoningOf(
   const thinking: ThinkingParam = { type: 'enabled', budget_tokens: Math.max(smallestBudget, budget) }
   // Opus 4.5 alone takes both a budget and an effort.
   return { thinking, effort: modelName.includes('opus-4-5') ? effort : undefined }
-}
-
-/**
- * The way back, for wires that know only effort words: the highest level whose budget is reached.
- * @returns undefined when `thinking` says nothing, `none` when it is switched off.
- */
-export function effortOfThinking(
-  thinking: ThinkingParam | null | undefined,
-  budgets: ThinkingBudgets = defaultBudgets,
-): string | undefined {
-  if (thinking === null || thinking === undefined) return undefined
-  if (thinking.type === 'disabled') return 'none'
-  const budget = thinking.budget_tokens
-  // Adaptive thinking leaves the depth to the model, as `medium` does elsewhere.
-  if (typeof budget !== 'number') return 'medium'
-  if (budget >= budgets.high) return 'high'
-  if (budget >= budgets.medium) return 'medium'
-  return budget >= budgets.low ? 'low' : 'minimal'
 }

@@ -30,7 +30,7 @@ const hints: ReadonlySet<string> = new Set([
 ])
 
 /** Fields without which the answer would be another one. */
-const unsupported = ['mcp_servers', 'container', 'thread'] as const
+const unsupported = ['mcp_servers', 'container'] as const
 
 /** @throws GatewayError that names the field at fault. */
 export function chatRequestOfMessages(body: Json, options: ToHubOptions = {}): ChatRequest {
@@ -55,16 +55,29 @@ export function chatRequestOfMessages(body: Json, options: ToHubOptions = {}): C
   convertOutput(body, request)
   const tier = body['service_tier']
   if (typeof tier === 'string') request.service_tier = tier === 'standard_only' ? 'default' : tier
+  if (body['thread'] != null) throw noThread()
   for (const field of unsupported) {
     if (body[field] != null && !isEmptyList(body[field])) refuse(field, field, options)
   }
   for (const field in body) {
     if (hints.has(field)) options.dropped?.push(field)
-    else if (!handled.has(field) && !(field in request) && !unsupported.includes(field as never)) {
+    else if (!handled.has(field) && field !== 'thread' && !(field in request) && !unsupported.includes(field as never)) {
       request[field] = body[field]
     }
   }
   return request
+}
+
+/**
+ * A thread is a conversation that Anthropic's service holds. A turn that continues one lacks its history, so the field
+ * is never dropped; Anthropic's SDK reads the error's details and sends the whole conversation instead.
+ */
+function noThread(): GatewayError {
+  return new GatewayError(
+    'unsupported_params',
+    'thread: message threads work only with Anthropic models. Send the full conversation without it.',
+    { param: 'thread', details: { error_code: 'thread_unsupported_request', unsupported: ['thread'] } },
+  )
 }
 
 const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0

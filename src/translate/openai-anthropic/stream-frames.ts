@@ -12,8 +12,12 @@ export function messageStart(id: string, model: string, usage: MessageUsage): st
     stop_sequence: null,
     usage,
   }
-  return `event: message_start\ndata: {"type":"message_start","message":${JSON.stringify(message)}}\n\n`
+  return startOf(message)
 }
+
+/** @param message all of it but what it says, which follows block by block. */
+export const startOf = (message: object): string =>
+  `event: message_start\ndata: {"type":"message_start","message":${JSON.stringify(message)}}\n\n`
 
 export function blockStart(index: number, block: Block): string {
   return `event: content_block_start\ndata: {"type":"content_block_start","index":${index},"content_block":${JSON.stringify(block)}}\n\n`

@@ -38,15 +38,21 @@ export function statusOfErrorType(type: string): number {
 export interface ReportedError {
   readonly type: string
   readonly message: string
+  /** What clients act on without reading the message: `{ error_code: "thread_not_found" }`. */
+  readonly details?: Readonly<Record<string, unknown>>
 }
 
-/** `{type: "error", error: {type, message}}`; undefined when the body is something else. */
+/** More than this is no error code with its particulars. */
+const maxDetails = 4000
+
+/** `{type: "error", error: {type, message, details?}}`; undefined when the body is something else. */
 export function reportedError(body: unknown): ReportedError | undefined {
   if (!isObject(body) || !isObject(body['error'])) return undefined
-  const { type, message } = body['error']
+  const { type, message, details } = body['error']
   return {
     type: typeof type === 'string' ? type : 'api_error',
     message:
       typeof message === 'string' && message !== '' ? message : 'The vendor reported an error without a message.',
+    ...(isObject(details) && JSON.stringify(details).length <= maxDetails ? { details } : {}),
   }
 }

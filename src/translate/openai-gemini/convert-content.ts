@@ -1,7 +1,7 @@
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { ChatMessage } from '../openai/types.ts'
 import { audioPart, filePart, mediaPart, resolutionOf, videoMetadataOf } from './convert-media.ts'
-import { type GeminiPart, isRecord } from './gemini-types.ts'
+import { type GeminiPart, isRecord, textOf } from './gemini-types.ts'
 import type { ModelFamily } from './model-family.ts'
 import { geminiSignatureOf } from './thought-signature.ts'
 
@@ -74,7 +74,7 @@ function convertPart(
     case 'thinking': {
       const signature = geminiSignatureOf({ type: 'thinking', thinking: '', ...(part as { signature?: string }) })
       if (signature === undefined) return undefined
-      return { text: String(part['thinking'] ?? ''), thought: true, thoughtSignature: signature }
+      return { text: textOf(part['thinking']), thought: true, thoughtSignature: signature }
     }
     case 'redacted_thinking':
       return undefined

@@ -2,7 +2,7 @@ import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { ChatMessage, ToolCall } from '../openai/types.ts'
 import { convertContent, type PartWishes } from './convert-content.ts'
 import { mediaPart } from './convert-media.ts'
-import { type GeminiContent, type GeminiPart, isRecord } from './gemini-types.ts'
+import { type GeminiContent, type GeminiPart, isRecord, textOf } from './gemini-types.ts'
 import type { RequestOptions } from './request-options.ts'
 import { foreignSignature, geminiSignatureOf, signatureOfCall, signatureOfText } from './thought-signature.ts'
 import { unpackToolCallId } from './tool-call-id.ts'
@@ -103,7 +103,7 @@ function assistantParts(
     if (!isRecord(block)) continue
     const signature = geminiSignatureOf(block)
     if (signature === undefined || block.type !== 'thinking') continue
-    parts.push({ text: String(block.thinking ?? ''), thought: true, thoughtSignature: signature })
+    parts.push({ text: textOf(block.thinking), thought: true, thoughtSignature: signature })
   }
   parts.push(...serverToolParts(message))
   const spoken = convertContent(message.content, options.family, wishes, `${path}.content`)

@@ -1,7 +1,7 @@
 import { GatewayError, UpstreamFailure } from '../../platform/errors/gateway-error.ts'
 import type { EmbeddingRequest, EmbeddingResponse } from '../openai/types.ts'
 import { failureInside, geminiErrorOf } from './gemini-error.ts'
-import { isRecord } from './gemini-types.ts'
+import { isRecord, textOf } from './gemini-types.ts'
 
 export interface BatchEmbedRequest {
   readonly requests: {
@@ -99,7 +99,7 @@ function tokensOf(body: Record<string, unknown>, embeddings: readonly unknown[])
 
 function estimate(request: EmbeddingRequest): number {
   const texts: unknown[] = Array.isArray(request.input) ? request.input : [request.input]
-  return texts.reduce<number>((sum, text) => sum + Math.ceil(Buffer.byteLength(String(text), 'utf8') / 4), 0)
+  return texts.reduce<number>((sum, text) => sum + Math.ceil(Buffer.byteLength(textOf(text), 'utf8') / 4), 0)
 }
 
 /** 32-bit little-endian floats, as OpenAI sends them. */

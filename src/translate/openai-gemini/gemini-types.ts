@@ -134,5 +134,8 @@ export interface GeminiResponse {
   error?: unknown
 }
 
+/** The value where it is a string, else ''. `String()` would run a `toString` that came with the request. */
+export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { ChatRequest } from '../openai/types.ts'
-import { isRecord } from './gemini-types.ts'
+import { isRecord, textOf } from './gemini-types.ts'
 import { thinkingConfig } from './reasoning.ts'
 import type { RequestOptions, UnsupportedParams } from './request-options.ts'
 
@@ -107,7 +107,7 @@ function stopSequences(request: ChatRequest, unsupported: UnsupportedParams): st
 
 function modalities(request: ChatRequest): string[] | undefined {
   if (!Array.isArray(request.modalities) || request.modalities.length === 0) return undefined
-  return request.modalities.map(name => String(name).toUpperCase())
+  return request.modalities.map(name => textOf(name).toUpperCase())
 }
 
 /** Gemini speaks 24 kHz 16-bit PCM only, and answers in audio alone. */

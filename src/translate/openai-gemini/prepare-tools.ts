@@ -1,7 +1,7 @@
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { ChatRequest, FunctionDefinition, Tool, ToolChoice } from '../openai/types.ts'
 import { convertSchema } from './convert-schema.ts'
-import { type GeminiFunctionDeclaration, type GeminiTool, isRecord } from './gemini-types.ts'
+import { type GeminiFunctionDeclaration, type GeminiTool, isRecord, textOf } from './gemini-types.ts'
 import type { UnsupportedParams } from './request-options.ts'
 import type { ToolNames } from './tool-names.ts'
 
@@ -49,7 +49,7 @@ export function prepareTools(request: ChatRequest, names: ToolNames, unsupported
     if (definition !== undefined) definitions.push({ definition, param: `${param}.function` })
     else if (isRecord(tool) && Array.isArray(tool['functionDeclarations'])) native.push(...tool['functionDeclarations'])
     else if (!addHosted(tool, tools)) {
-      const type = isRecord(tool) ? String(tool['type']) : typeof tool
+      const type = isRecord(tool) ? textOf(tool['type']) : typeof tool
       if (unsupported.meets(param, `Gemini has no tool of type '${type.slice(0, 64)}'.`)) tools.push(tool as GeminiTool)
     }
   }
@@ -61,7 +61,7 @@ export function prepareTools(request: ChatRequest, names: ToolNames, unsupported
   if (isRecord(request.web_search_options) && !tools.some(tool => 'googleSearch' in tool))
     tools.push({ googleSearch: {} })
 
-  names.reserve(definitions.map(({ definition }) => String(definition.name)))
+  names.reserve(definitions.map(({ definition }) => textOf(definition.name)))
   const declarations = definitions.map(({ definition, param }) => declare(definition, param, names))
   declarations.push(...native)
   // The API takes one group of declarations; every hosted tool is an entry of its own.

@@ -1,5 +1,6 @@
+import { effortBudgets, effortOfBudget } from '../effort-budgets.ts'
 import type { ChatRequest } from '../openai/types.ts'
-import { isRecord } from './gemini-types.ts'
+import { isRecord, textOf } from './gemini-types.ts'
 import type { ModelFamily } from './model-family.ts'
 import type { RequestOptions, UnsupportedParams } from './request-options.ts'
 
@@ -12,9 +13,6 @@ export interface ThinkingConfig {
 }
 
 type Effort = 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh'
-
-/** Tokens per effort word; the field's defaults (LiteLLM's DEFAULT_REASONING_EFFORT_* table). */
-const budgets = { low: 1024, medium: 2048, high: 4096 } as const
 
 /** Largest budget that every thinking 2.5 model takes. */
 const largestBudget = 24_576
@@ -54,7 +52,7 @@ export function thinkingConfig(
   }
   const word = off ? 'none' : effortWord(effort, options)
   if (word === undefined) {
-    unsupported.meets(param, `Gemini has no reasoning effort '${String(effort).slice(0, 32)}'.`)
+    unsupported.meets(param, `Gemini has no reasoning effort '${textOf(effort).slice(0, 32)}'.`)
     return undefined
   }
   if (byLevel) return { thinkingLevel: levelOf(word, family), includeThoughts: word !== 'none' }
@@ -80,14 +78,6 @@ function effortWord(effort: string | undefined, options: RequestOptions): Effort
     default:
       return undefined
   }
-}
-
-/** The level whose own budget the given one reaches. */
-function effortOfBudget(budget: number): Effort {
-  if (budget >= budgets.high) return 'high'
-  if (budget >= budgets.medium) return 'medium'
-  if (budget >= budgets.low) return 'low'
-  return 'minimal'
 }
 
 /** Gemini 3 cannot stop thinking: `none` becomes its lowest level. Pro knows no MINIMAL, and MEDIUM only since 3.1. */
@@ -116,6 +106,6 @@ function budgetOf(effort: Effort, family: ModelFamily): number {
     case 'xhigh':
       return largestBudget
     default:
-      return budgets[effort]
+      return effortBudgets[effort]
   }
 }

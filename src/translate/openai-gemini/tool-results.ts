@@ -1,7 +1,7 @@
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { ChatMessage } from '../openai/types.ts'
 import { convertContent, type PartWishes } from './convert-content.ts'
-import type { GeminiFunctionResponse, GeminiPart } from './gemini-types.ts'
+import { type GeminiFunctionResponse, type GeminiPart, textOf } from './gemini-types.ts'
 import type { RequestOptions } from './request-options.ts'
 import { unpackToolCallId } from './tool-call-id.ts'
 import type { ToolNames } from './tool-names.ts'
@@ -73,9 +73,8 @@ export class ToolResults {
   #callFor(id: string | undefined, message: ChatMessage): PendingCall | undefined {
     if (id !== undefined && id !== '') return this.#calls.get(id)
     // The legacy `function` role has no id: the newest call of that name is meant.
-    return this.#batch.find(
-      call => message.name !== undefined && call.name === this.#names.toWire(String(message.name)),
-    )
+    const name = textOf(message.name)
+    return name === '' ? undefined : this.#batch.find(call => call.name === this.#names.toWire(name))
   }
 
   /** The results since the last turn; undefined when there were none. */

@@ -29,13 +29,21 @@ const ownFields: ReadonlySet<string> = new Set(['prompt', 'echo', 'suffix', 'bes
 
 /**
  * A completions request as a chat request, for upstreams that only chat: the prompt is one user message.
+ * @param options `dropParams`: `suffix` and `best_of` are left out and named in `dropped`
  * @throws GatewayError for prompts that are token ids or several texts, and for `suffix` and `best_of`
  */
-export function chatRequestOfCompletion(json: Json): ChatRequest {
+export function chatRequestOfCompletion(
+  json: Json,
+  options: { readonly dropParams?: boolean; readonly dropped?: string[] } = {},
+): ChatRequest {
   const prompt = promptText(json['prompt'])
   const { suffix, best_of: bestOf } = json
-  if (typeof suffix === 'string' && suffix !== '') throw unsupported('suffix')
-  if (typeof bestOf === 'number' && bestOf > Number(json['n'] ?? 1)) throw unsupported('best_of')
+  const refuse = (param: string): void => {
+    if (options.dropParams !== true) throw unsupported(param)
+    options.dropped?.push(param)
+  }
+  if (typeof suffix === 'string' && suffix !== '') refuse('suffix')
+  if (typeof bestOf === 'number' && bestOf > Number(json['n'] ?? 1)) refuse('best_of')
   const request: Record<string, unknown> = {}
   for (const key in json) if (!ownFields.has(key)) request[key] = json[key]
   Object.assign(request, chatLogprobsOf(json['logprobs']))
@@ -46,7 +54,7 @@ export function chatRequestOfCompletion(json: Json): ChatRequest {
 function unsupported(param: string): GatewayError {
   return new GatewayError(
     'unsupported_params',
-    `${param} needs a model with a native completions endpoint; the routed one only chats. Leave it out`,
+    `${param} needs a model with a native completions endpoint; the routed one only chats. Leave it out, or set drop_params`,
     { param },
   )
 }

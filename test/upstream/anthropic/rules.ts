@@ -60,6 +60,7 @@ const countFields: ReadonlySet<string> = new Set([
 
 export function checkFields(body: Json, headers: IncomingHttpHeaders, counting: boolean): void {
   const betas = String(headers['anthropic-beta'] ?? '')
+  if (body['thread'] != null && betas.includes('message-threads-')) refuseThread()
   for (const name of Object.keys(body)) {
     const known = counting ? countFields.has(name) : createFields.has(name) || (betas !== '' && betaFields.has(name))
     if (!known) reject(`${name}: Extra inputs are not permitted`)
@@ -89,6 +90,14 @@ export function checkFields(body: Json, headers: IncomingHttpHeaders, counting: 
       reject('stop_sequences: each stop sequence must contain non-whitespace')
     }
   }
+}
+
+/** Threads are a beta that some organisations cannot use; clients tell this refusal by its details. */
+function refuseThread(): never {
+  const message = 'thread: not available for this organization'
+  const details = { error_code: 'thread_unsupported_request', unsupported: ['hipaa'] }
+  const error = { type: 'invalid_request_error', message, details }
+  throw new WireRejection(400, { type: 'error', error, request_id: 'req_upstream' }, message)
 }
 
 function checkSampling(body: Json): void {

@@ -67,7 +67,7 @@ function promptTexts(prompt: unknown): string[] {
   if (typeof prompt === 'string') return [prompt]
   if (!Array.isArray(prompt) || prompt.length === 0) reject("Invalid 'prompt'.", 'prompt', 'invalid_value')
   if (typeof prompt[0] === 'number') return [prompt.join(' ')]
-  return prompt.map(entry => (Array.isArray(entry) ? entry.join(' ') : String(entry)))
+  return prompt.map(entry => (typeof entry === 'string' ? entry : (JSON.stringify(entry) ?? '')))
 }
 
 export function answerEmbeddings(call: WireCall, headers: Record<string, string>): Reply {

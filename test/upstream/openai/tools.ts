@@ -85,7 +85,8 @@ function checkChoice(choice: unknown, offered: OfferedTool[]): Conversation['too
   if (choice === 'none') return { mode: 'none' }
   if (choice === 'required') return { mode: 'force' }
   if (isJson(choice) && choice['type'] === 'function' && isJson(choice['function'])) {
-    const name = String(choice['function']['name'])
+    const { name } = choice['function']
+    if (typeof name !== 'string') reject("Invalid type for 'tool_choice.function.name'.", 'tool_choice')
     if (!offered.some(tool => tool.name === name)) {
       reject(
         `Invalid value for 'tool_choice': no function named '${name}' was specified in the 'tools' parameter.`,

@@ -1,0 +1,31 @@
+/**
+ * Memory settings that can only be given at the start of a process. The program starts itself again with them, in the
+ * same process (execve): same id, same terminal, 25 ms later.
+ *
+ * - `MALLOC_MMAP_THRESHOLD_`: Node reads sockets into 64 KB blocks and shrinks each to what came. Cut from glibc's heap,
+ *   their leftovers do not fit the next block and the heap grows without being used; mapped, they are given back at once.
+ * - `--max-semi-space-size`: the young generation would grow to 3 × 16 MB and more; a gateway's objects die in
+ *   milliseconds, so a small one costs little.
+ *
+ * Measured with 32 connections (bench, Node 24): 114–126 MB instead of 144–290 MB after 100,000 calls, at the same speed.
+ * ADR 0003.
+ */
+const mallocSetting = 'MALLOC_MMAP_THRESHOLD_'
+const mmapThreshold = '32768'
+const semiSpaceFlag = '--max-semi-space-size'
+const semiSpaceMegabytes = 4
+
+/** Returns when nothing is left to set; otherwise the program begins anew. Linux only; elsewhere it just returns. */
+export function applyMemorySettings(): void {
+  const { env, execArgv, execPath, argv } = process
+  const isWorker = env['NODE_UNIQUE_ID'] !== undefined
+  if (process.platform !== 'linux' || isWorker || env[mallocSetting] !== undefined) return
+  if (typeof process.execve !== 'function') return
+  const sized = [...execArgv, env['NODE_OPTIONS'] ?? ''].some(option => option.includes(semiSpaceFlag))
+  const flags = sized ? execArgv : [`${semiSpaceFlag}=${semiSpaceMegabytes}`, ...execArgv]
+  try {
+    process.execve(execPath, [execPath, ...flags, ...argv.slice(1)], { ...env, [mallocSetting]: mmapThreshold })
+  } catch {
+    // Not permitted here (a sandbox): the gateway works the same with more memory.
+  }
+}
