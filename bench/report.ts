@@ -1,4 +1,5 @@
 import type { Machine } from './machine.ts'
+import type { Scaling } from './scaling.ts'
 import type { SubjectId } from './subjects.ts'
 
 /** Everything measured of one subject; one entry per repetition. */
@@ -21,6 +22,8 @@ export interface Results {
   readonly machine: Machine
   readonly settings: Readonly<Record<string, unknown>>
   readonly subjects: Measurements[]
+  /** One against two workers, each held to the same share of a core; only where cores are short. */
+  readonly scaling?: Scaling | undefined
 }
 
 export function median(values: readonly number[]): number {
@@ -139,7 +142,13 @@ export function verdicts(results: Results): string[] {
   judge('added p50 in ms', median(gateway.p50) - median(direct?.p50 ?? []), 0.25, false)
   judge('RSS after the run in MiB', gateway.rssAfterMiB ?? Number.NaN, 130, false)
   judge('cold start in ms', median(gateway.coldStartMs), 600, false)
-  judge('2 workers as a multiple of 1', median(two?.plainPerSecond ?? []) / plain, 1.7, true)
+  const { scaling } = results
+  if (scaling === undefined) {
+    judge('2 workers as a multiple of 1', median(two?.plainPerSecond ?? []) / plain, 1.7, true)
+  } else {
+    const capped = `2 workers as a multiple of 1, each held to ${scaling.share} of a core`
+    judge(capped, median(scaling.two) / median(scaling.one), 1.7, true)
+  }
   judge('errors', gateway.errors, 0, false)
   return lines
 }

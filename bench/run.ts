@@ -12,6 +12,7 @@ import { closedLoop, loadJob, runGenerator } from './closed-loop.ts'
 import { type CoreLayout, coreLayout, cpuSeconds, describeMachine } from './machine.ts'
 import { freePort, hasCommand, type Program, startProgram, untilServed } from './program.ts'
 import { type Measurements, type Results, renderTable, verdicts } from './report.ts'
+import { measureScaling, type Scaling } from './scaling.ts'
 import { soak } from './soak.ts'
 import {
   requestBody,
@@ -125,7 +126,8 @@ async function compare(context: SubjectContext, mock: Program): Promise<void> {
     measured.get(subject.id)!.rssAfterMiB = program.rss() / 2 ** 20
   }
   const list = order.map(id => measured.get(id)).filter(row => row !== undefined)
-  const results: Results = { machine: describeMachine(layout), settings, subjects: list }
+  const scaling = wanted.includes('gateway-2') && !layout.twoIsAlone ? await scale(context) : undefined
+  const results: Results = { machine: describeMachine(layout), settings, subjects: list, scaling }
   console.log(`\n${renderTable(results)}\n`)
   if (!layout.twoIsAlone && measured.has('gateway-2')) {
     console.log(
@@ -134,6 +136,13 @@ async function compare(context: SubjectContext, mock: Program): Promise<void> {
   }
   console.log(verdicts(results).join('\n'))
   writeResults(values.quick ? 'quick' : 'full', results)
+}
+
+/** With two cores the load needs one of them, so the effect of a second worker is measured with capped processes. */
+async function scale(context: SubjectContext): Promise<Scaling | undefined> {
+  const scaling = await measureScaling(context, { seconds: settings.seconds, repetitions: settings.repetitions })
+  if (scaling === undefined) note('workers not compared: processes cannot be held to a share of a core here (cgroups)')
+  return scaling
 }
 
 /** Unpinned: from the command to the first answered chat request. */

@@ -88,7 +88,11 @@ describe.each(routes)('AI SDK ($door provider) → $name', ({ modelOf, wire }) =
   })
 
   it('structured output, streamed too', async () => {
-    const schema = z.object({ city: z.string(), days: z.array(z.object({ high: z.number() })), mood: z.enum(['a', 'b']) })
+    const schema = z.object({
+      city: z.string(),
+      days: z.array(z.object({ high: z.number() })),
+      mood: z.enum(['a', 'b']),
+    })
     const expected = { city: 'echo', days: [{ high: 1 }], mood: 'a' }
     const request = { ...settings(), output: Output.object({ schema }), prompt: 'report' }
     expect((await generateText(request)).output).toEqual(expected)
@@ -137,15 +141,18 @@ describe('AI SDK: reasoning and embeddings', () => {
     expect(result.text).toBe('echo: why so')
   })
 
-  it.each(['openai-reasoner', 'azure-openai-reasoner', 'gemini-reasoner'])('openai provider → %s counts its thoughts', async name => {
-    const result = await generateText({
-      model: openai.chat(name),
-      providerOptions: { openai: { reasoningEffort: 'low', forceReasoning: true } },
-      prompt: 'why so',
-    })
-    expect(result.text).toBe('echo: why so')
-    expect(result.usage.outputTokenDetails.reasoningTokens).toBe(4)
-  })
+  it.each(['openai-reasoner', 'azure-openai-reasoner', 'gemini-reasoner'])(
+    'openai provider → %s counts its thoughts',
+    async name => {
+      const result = await generateText({
+        model: openai.chat(name),
+        providerOptions: { openai: { reasoningEffort: 'low', forceReasoning: true } },
+        prompt: 'why so',
+      })
+      expect(result.text).toBe('echo: why so')
+      expect(result.usage.outputTokenDetails.reasoningTokens).toBe(4)
+    },
+  )
 
   it.each(['openai-embedding', 'azure-openai-embedding', 'gemini-embedding'])('embedMany → %s', async name => {
     const values = ['one', 'two three']

@@ -63,16 +63,19 @@ describe.each(wires)('anthropic SDK → $wire: errors', wire => {
     expect(message.stop_reason).toBe('refusal')
   })
 
-  it.each(['error_content=2', 'cut_content=2'])('a failure in mid-stream (%s) reaches the reader after the text so far', async fault => {
-    world.upstream.fault(wire.vendorModel, fault)
-    let text = ''
-    const stream = world.anthropic.messages.stream(request).on('text', delta => {
-      text += delta
-    })
-    const caught = await errorOf(stream.finalMessage())
-    expect(text).toBe('echo: hello')
-    expect(at(caught.error, 'error', 'type')).toMatch(/^(overloaded|api)_error$/)
-  })
+  it.each(['error_content=2', 'cut_content=2'])(
+    'a failure in mid-stream (%s) reaches the reader after the text so far',
+    async fault => {
+      world.upstream.fault(wire.vendorModel, fault)
+      let text = ''
+      const stream = world.anthropic.messages.stream(request).on('text', delta => {
+        text += delta
+      })
+      const caught = await errorOf(stream.finalMessage())
+      expect(text).toBe('echo: hello')
+      expect(at(caught.error, 'error', 'type')).toMatch(/^(overloaded|api)_error$/)
+    },
+  )
 
   it('abort in mid-stream ends the upstream call too', async () => {
     world.upstream.fault(wire.vendorModel, 'chunks=400,cadence=5')

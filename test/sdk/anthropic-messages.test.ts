@@ -32,7 +32,8 @@ describe.each(wires)('anthropic SDK → $wire: messages', wire => {
     expect(sent.headers[wire.credential[0]]).toBe(wire.credential[1])
     expect(JSON.stringify(sent.rawHeaders) + sent.url + sent.text).not.toContain(world.gateway.key)
     expect(sent.model).toBe(wire.vendorModel)
-    const limit = wire.wire === 'gemini' ? at(sent.body, 'generationConfig', 'maxOutputTokens') : at(sent.body, 'max_tokens')
+    const limit =
+      wire.wire === 'gemini' ? at(sent.body, 'generationConfig', 'maxOutputTokens') : at(sent.body, 'max_tokens')
     expect(limit).toBe(64)
     expect(sent.text).toContain('Be brief')
     // Nothing of Anthropic's protocol leaks to the others.
@@ -191,15 +192,18 @@ describe('anthropic SDK: caching and models', () => {
     })
   })
 
-  it.each(wires.filter(({ wire }) => wire !== 'anthropic'))('$wire: cached tokens are not counted twice', async wire => {
-    world.upstream.fault(wire.vendorModel, { cached: 3 })
-    const message = await world.anthropic.messages.create({ model: wire.chat, max_tokens: 20, messages })
-    expect(message.usage).toMatchObject({ input_tokens: 1, cache_read_input_tokens: 3, output_tokens: 5 })
-    const streamed = await world.anthropic.messages
-      .stream({ model: wire.chat, max_tokens: 20, messages })
-      .finalMessage()
-    expect(streamed.usage).toMatchObject({ input_tokens: 1, cache_read_input_tokens: 3, output_tokens: 5 })
-  })
+  it.each(wires.filter(({ wire }) => wire !== 'anthropic'))(
+    '$wire: cached tokens are not counted twice',
+    async wire => {
+      world.upstream.fault(wire.vendorModel, { cached: 3 })
+      const message = await world.anthropic.messages.create({ model: wire.chat, max_tokens: 20, messages })
+      expect(message.usage).toMatchObject({ input_tokens: 1, cache_read_input_tokens: 3, output_tokens: 5 })
+      const streamed = await world.anthropic.messages
+        .stream({ model: wire.chat, max_tokens: 20, messages })
+        .finalMessage()
+      expect(streamed.usage).toMatchObject({ input_tokens: 1, cache_read_input_tokens: 3, output_tokens: 5 })
+    },
+  )
 
   it('lists and retrieves models in Anthropic’s shape', async () => {
     const ids: string[] = []

@@ -172,15 +172,18 @@ describe.each(wires)('openai SDK → $wire: chat', wire => {
 })
 
 describe('openai SDK: prompt caching', () => {
-  it.each(wires.filter(({ wire }) => wire !== 'anthropic'))('$wire: cached tokens are counted and priced', async wire => {
-    world.upstream.fault(wire.vendorModel, { cached: 3 })
-    const { data, response } = await world.openai.chat.completions
-      .create({ model: wire.chat, messages: greeting })
-      .withResponse()
-    expect(data.usage?.prompt_tokens_details?.cached_tokens).toBe(3)
-    expect(data.usage?.prompt_tokens).toBe(6)
-    expect(Number(response.headers.get('x-litellm-response-cost'))).toBe(dollars(wire, 6, 5, 3))
-  })
+  it.each(wires.filter(({ wire }) => wire !== 'anthropic'))(
+    '$wire: cached tokens are counted and priced',
+    async wire => {
+      world.upstream.fault(wire.vendorModel, { cached: 3 })
+      const { data, response } = await world.openai.chat.completions
+        .create({ model: wire.chat, messages: greeting })
+        .withResponse()
+      expect(data.usage?.prompt_tokens_details?.cached_tokens).toBe(3)
+      expect(data.usage?.prompt_tokens).toBe(6)
+      expect(Number(response.headers.get('x-litellm-response-cost'))).toBe(dollars(wire, 6, 5, 3))
+    },
+  )
 
   it('anthropic: a marked prefix is written once and read afterwards', async () => {
     const marked = { type: 'text', text: 'a long and stable preamble', cache_control: { type: 'ephemeral' } } as const

@@ -68,7 +68,9 @@ describe.each(wires)('openai SDK → $wire: legacy completions', wire => {
     expect(answer.choices).toHaveLength(1)
     expect(answer.choices[0]).toMatchObject({ index: 0, text: 'echo: once upon a ', finish_reason: 'stop' })
     expect(answer.usage).toMatchObject({ prompt_tokens: 4, completion_tokens: 4, total_tokens: 8 })
-    expect(world.sent(wire.wire).path.endsWith('/completions') && !world.sent(wire.wire).path.includes('/chat/')).toBe(native)
+    expect(world.sent(wire.wire).path.endsWith('/completions') && !world.sent(wire.wire).path.includes('/chat/')).toBe(
+      native,
+    )
   })
 
   it('streams it', async () => {
@@ -100,7 +102,10 @@ describe('openai SDK: Azure’s client', () => {
       apiVersion: '2024-10-21',
       maxRetries: 0,
     })
-    const answer = await azure.chat.completions.create({ model: wire.chat, messages: [{ role: 'user', content: 'hi' }] })
+    const answer = await azure.chat.completions.create({
+      model: wire.chat,
+      messages: [{ role: 'user', content: 'hi' }],
+    })
     expect(answer.choices[0]!.message.content).toBe('echo: hi')
     expect(at(world.sent(wire.wire).headers, wire.credential[0])).toBe(wire.credential[1])
   })

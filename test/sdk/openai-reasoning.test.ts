@@ -13,7 +13,11 @@ beforeEach(() => world.upstream.reset())
 /** What the field has agreed on beyond OpenAI's own types. */
 interface Reasoned {
   readonly reasoning_content?: string | null
-  readonly thinking_blocks?: readonly { readonly type: string; readonly thinking: string; readonly signature?: string }[]
+  readonly thinking_blocks?: readonly {
+    readonly type: string
+    readonly thinking: string
+    readonly signature?: string
+  }[]
 }
 
 interface Reasoner {
@@ -68,7 +72,9 @@ describe.each(reasoners)('openai SDK → $model', ({ model, wire, told, asked, e
     if (counted) expect(answer.usage?.completion_tokens_details?.reasoning_tokens).toBe(4)
     const { body } = world.sent(wire)
     expect(asked(body)).toEqual(expected)
-    expect(at(body, 'max_completion_tokens') ?? at(body, 'max_tokens') ?? at(body, 'generationConfig', 'maxOutputTokens')).toBe(9000)
+    expect(
+      at(body, 'max_completion_tokens') ?? at(body, 'max_tokens') ?? at(body, 'generationConfig', 'maxOutputTokens'),
+    ).toBe(9000)
   })
 
   it('streams the thoughts before the answer', async () => {

@@ -82,14 +82,20 @@ describe.each(wires)('openai SDK → $wire: tools', wire => {
   })
 
   it('streams calls: ids and names once, arguments whole', async () => {
-    const stream = await world.openai.chat.completions.create({ model: wire.chat, messages: [ask], tools, stream: true })
+    const stream = await world.openai.chat.completions.create({
+      model: wire.chat,
+      messages: [ask],
+      tools,
+      stream: true,
+    })
     const calls: { id?: string; name?: string; args: string }[] = []
     let finish: string | null = null
     for await (const chunk of stream) {
       const [choice] = chunk.choices
       finish = choice?.finish_reason ?? finish
       for (const delta of choice?.delta.tool_calls ?? []) {
-        const call = (calls[delta.index] ??= { args: '' })
+        calls[delta.index] ??= { args: '' }
+        const call = calls[delta.index]!
         if (delta.id !== undefined) {
           expect(call.id ?? delta.id).toBe(delta.id)
           call.id = delta.id

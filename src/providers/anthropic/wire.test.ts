@@ -222,6 +222,13 @@ describe('chat', () => {
     expect(String(refusal)).toContain('drop_params')
   })
 
+  it("lets the call's own drop_params win", () => {
+    const asked = { ...hi, seed: 1 }
+    expect(wire.chat({ ...asked, drop_params: true }, target()).droppedParams).toEqual(['seed'])
+    const refuse = () => wire.chat({ ...asked, drop_params: false }, target({ dropParams: true }))
+    expect(refuse).toThrow(GatewayError)
+  })
+
   it('asks for one whole answer where the model cannot stream', () => {
     const sent = wire.chat({ ...hi, stream: true }, target({ capabilities: { nativeStreaming: false } }))
     expect(sent.fakeStream).toBe(true)
@@ -298,6 +305,24 @@ describe('relayed answers', () => {
       into,
     )
     expect(into.usage).toMatchObject({ input: 42, cacheRead: 0, output: 5, webSearches: 2 })
+  })
+
+  it('keeps the tier of the first event, unless the last states another', () => {
+    const into = signals()
+    wire.readEvent('message_start', start.replace('"usage":{', '"usage":{"service_tier":"priority",'), into)
+    expect(into.usage?.serviceTier).toBe('priority')
+    wire.readEvent('message_delta', '{"type":"message_delta","delta":{},"usage":{"output_tokens":2}}', into)
+    expect(into.usage).toMatchObject({ serviceTier: 'priority', output: 2 })
+    wire.readEvent('message_delta', '{"delta":{},"usage":{"output_tokens":3,"service_tier":"standard"}}', into)
+    expect(into.usage?.serviceTier).toBe('standard')
+  })
+
+  it.each(['message_start', 'content_block_start', 'content_block_delta', 'message_delta'])('fails on half a %s', event => {
+    const data = `{"type":"${event}","ind`
+    const into = signals()
+    wire.readEvent(event, data, into)
+    expect(into.failure?.kind).toBe('bad_gateway')
+    expect(wire.maySignal(Buffer.from(`event: ${event}\ndata: ${data}\n\n`))).toBe(true)
   })
 
   it.each([

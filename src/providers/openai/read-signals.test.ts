@@ -51,6 +51,8 @@ describe('readEvent', () => {
     expect(alone.usage).toMatchObject({ input: 3, output: 2 })
     const beside = read('{"choices":[{"delta":{"content":"a"}}],"usage": {"prompt_tokens":3,"completion_tokens":2}}')
     expect(beside).toMatchObject({ usageOnly: false, content: true, usage: { input: 3 } })
+    const tiered = read('{"choices":[],"service_tier":"flex","usage":{"prompt_tokens":3,"completion_tokens":2}}')
+    expect(tiered.usage?.serviceTier).toBe('flex')
   })
 
   it.each([
@@ -81,8 +83,8 @@ describe('maySignal', () => {
   it.each(readdirSync(folder))('misses no signal of %s', file => {
     new SseParser().push(readFileSync(new URL(file, folder)), ({ event, data }) => {
       const bytes = Buffer.from(`${event === '' ? '' : `event: ${event}\n`}data: ${data}\n\n`)
-      // Malformed data is noticed only while the head is held.
-      if (signals(read(data, event)) !== undefined && data.startsWith('{')) expect(maySignal(bytes)).toBe(true)
+      // Malformed data is noticed while the head is held, and later by its end.
+      if (signals(read(data, event)) !== undefined) expect(maySignal(bytes)).toBe(true)
     })
   })
 
@@ -101,6 +103,7 @@ describe('maySignal', () => {
     const plain = 'data: {"choices":[{"delta":{"content":"a"},"finish_reason":null}],"usage":null}\n\n'
     expect(maySignal(Buffer.from(`${plain}${plain.replace('"usage":null', '"usage":{}')}`))).toBe(true)
     expect(maySignal(Buffer.from(`${plain}${plain.replace('n":null', 'n": "stop"')}`))).toBe(true)
+    expect(maySignal(Buffer.from(`${plain}data: {"choices":[{"del\n\n${plain}`))).toBe(true)
   })
 })
 
@@ -112,6 +115,17 @@ describe('readBody', () => {
     expect(signals.usage).toMatchObject({ input: 3, output: 2, cacheRead: 1 })
     expect(signals.failure).toBeUndefined()
     expect(signals.contentFiltered).toBe(true)
+  })
+
+  it.each([
+    ['"priority"', 'priority'],
+    ['null', undefined],
+    ['""', undefined],
+    ['{"x":1}', undefined],
+  ])('reads the tier %s that served the call', (tier, stated) => {
+    const before = readBody('chat', `{"service_tier":${tier},"choices":[],"usage":${JSON.stringify(usage)}}`)
+    const behind = readBody('chat', `{"choices":[],"usage":${JSON.stringify(usage)},"service_tier": ${tier} }`)
+    expect([before.usage?.serviceTier, behind.usage?.serviceTier]).toEqual([stated, stated])
   })
 
   it.each([

@@ -188,6 +188,16 @@ describe('messages', () => {
     expect(blocks({ role: 'assistant', tool_calls: [call, call] })).toHaveLength(1)
   })
 
+  it.each(['gemini#c2ln', ''])('leaves out thinking with the signature %j, which another vendor gave', signature => {
+    const foreign = { type: 'thinking', thinking: 'x', signature }
+    const own = { type: 'thinking', thinking: 'y', signature: 'EqQB+/=' }
+    const message = { role: 'assistant', content: 'a', reasoning_content: 'xy', thinking_blocks: [foreign, own] }
+    expect(blocks(message)).toEqual([own, { type: 'text', text: 'a' }])
+    expect(blocks({ role: 'assistant', content: [foreign, { type: 'text', text: 'a' }] })).toEqual([
+      { type: 'text', text: 'a' },
+    ])
+  })
+
   it('keeps a thread whose order came from Anthropic, and falls back when the text was changed', () => {
     const original: Block[] = [
       { type: 'thinking', thinking: 'a', signature: 's1' },

@@ -61,7 +61,12 @@ export function chatRequestOfMessages(body: Json, options: ToHubOptions = {}): C
   }
   for (const field in body) {
     if (hints.has(field)) options.dropped?.push(field)
-    else if (!handled.has(field) && field !== 'thread' && !(field in request) && !unsupported.includes(field as never)) {
+    else if (
+      !handled.has(field) &&
+      field !== 'thread' &&
+      !(field in request) &&
+      !unsupported.includes(field as never)
+    ) {
       request[field] = body[field]
     }
   }

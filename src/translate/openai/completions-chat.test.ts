@@ -37,6 +37,14 @@ describe('chatRequestOfCompletion', () => {
       expect((error as GatewayError).param).toBe(param)
     }
   })
+
+  it('leaves out what only a native endpoint knows, where it may', () => {
+    const dropped: string[] = []
+    const json = { model: 'm', prompt: 'a', suffix: 'b', best_of: 3 }
+    const request = chatRequestOfCompletion(json, { dropParams: true, dropped })
+    expect(request).toEqual({ model: 'm', messages: [{ role: 'user', content: 'a' }] })
+    expect(dropped).toEqual(['suffix', 'best_of'])
+  })
 })
 
 const answer: ChatResponse = {
