@@ -10,8 +10,8 @@ import { snapshotServices } from './services.ts'
 export async function check(file: string, strict: boolean): Promise<number> {
   try {
     const loaded = await loadConfig(file, { env: process.env, strict })
-    compileSnapshot(loaded, 1, snapshotServices(new Secret('sk-check'), 'http://127.0.0.1:1'))
-    process.stdout.write(explainConfig(loaded))
+    const { warnings } = compileSnapshot(loaded, 1, snapshotServices(new Secret('sk-check'), 'http://127.0.0.1:1'))
+    process.stdout.write(explainConfig(loaded, warnings))
     return 0
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error

@@ -1,6 +1,5 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Explanation } from '../pipeline/accounting/explain.ts'
-import { formatProblem } from '../platform/config/problem.ts'
 import { type ConfigWatch, watchConfig } from '../platform/config/watch.ts'
 import { mergeMetrics, renderMetrics } from '../platform/telemetry/exposition.ts'
 import type { MetricsSnapshot } from '../platform/telemetry/metrics.ts'
@@ -11,7 +10,7 @@ import { coalesce } from './coalesce.ts'
 import { FleetConfig } from './fleet-config.ts'
 import { Inquiry } from './inquiry.ts'
 import { exitWith, onStop, orExit, startKey, urlOf } from './process.ts'
-import { type PrimaryQuestion, patience, type WorkerQuestion } from './question.ts'
+import { ignoreLost, type PrimaryQuestion, patience, type WorkerQuestion } from './question.ts'
 import { snapshotServices } from './services.ts'
 
 /** A worker that dies is replaced; one that dies sooner than this after its birth, milliseconds, after such a pause. */
@@ -34,14 +33,13 @@ export async function runPrimary(options: ServeOptions): Promise<void> {
   }
   const reload = coalesce(async (): Promise<ReloadResult> => {
     const problems = await config.refresh()
-    const { version, hash, loaded } = config.snapshot
+    const { version, hash, warnings } = config.snapshot
     watch?.replace(config.files)
     if (problems.length > 0) {
       await askAll({ what: 'refused', problems })
       return { applied: false, version, hash, problems, warnings: [] }
     }
     const results = await askAll<ReloadResult>({ what: 'apply', config: config.given })
-    const warnings = loaded.warnings.map(formatProblem)
     return results.find(({ applied }) => !applied) ?? { applied: true, version, hash, problems, warnings }
   })
   const answer = async (question: WorkerQuestion): Promise<unknown> => {
@@ -64,7 +62,7 @@ export async function runPrimary(options: ServeOptions): Promise<void> {
     if (stopping) return
     const worker = cluster.fork({ LITELLM_MASTER_KEY: key.reveal() })
     const bornAt = performance.now()
-    const inquiry = new Inquiry(message => worker.send(message), answer, patience)
+    const inquiry = new Inquiry(message => worker.send(message, ignoreLost), answer, patience)
     worker.on('message', message => inquiry.receive(message))
     worker.on('listening', ({ port }) => {
       inquiries.set(worker.id, inquiry)

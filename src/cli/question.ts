@@ -21,5 +21,11 @@ export type PrimaryQuestion =
   | { readonly what: 'metrics' }
   | { readonly what: 'explain'; readonly id: string; readonly keyHash: string }
 
+/**
+ * A message to a process that has just ended is lost; without a listener the failure would end the sender as well. Who
+ * waits for an answer is told by the channel's closing.
+ */
+export const ignoreLost = (): void => {}
+
 /** Milliseconds one process has to answer another. */
 export const patience = 10_000

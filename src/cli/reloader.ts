@@ -1,7 +1,6 @@
 import type { Gateway } from '../pipeline/gateway.ts'
 import { compileSnapshot, type SnapshotServices } from '../pipeline/snapshot.ts'
 import type { LoadedConfig } from '../platform/config/load.ts'
-import { formatProblem } from '../platform/config/problem.ts'
 import type { ReloadResult } from '../surfaces/fleet.ts'
 import { coalesce } from './coalesce.ts'
 import { type ConfigSource, filesOf, load, problemsOf } from './config-source.ts'
@@ -58,7 +57,7 @@ export class Reloader {
         this.#gateway.log.info({ version, hash: loaded.hash }, 'config reloaded')
         for (const warning of this.#gateway.snapshot.warnings) this.#gateway.log.warn(warning)
       }
-      return { ...this.#inForce(), applied: true, problems: [], warnings: loaded.warnings.map(formatProblem) }
+      return { ...this.#inForce(), applied: true, problems: [], warnings: this.#gateway.snapshot.warnings }
     } catch (error) {
       const problems = problemsOf(error)
       const tried = filesOf(error)

@@ -6,7 +6,7 @@ import type { ServeOptions } from './arguments.ts'
 import { loadTexts } from './config-source.ts'
 import { Inquiry } from './inquiry.ts'
 import { listen, onStop, orExit } from './process.ts'
-import { type PrimaryQuestion, patience, type WorkerQuestion } from './question.ts'
+import { ignoreLost, type PrimaryQuestion, patience, type WorkerQuestion } from './question.ts'
 import { createRuntime, type GivenConfig, type Runtime } from './runtime.ts'
 
 interface Own {
@@ -18,12 +18,14 @@ interface Own {
 export async function runWorker(options: ServeOptions): Promise<void> {
   let own: Own | undefined
   const inquiry = new Inquiry(
-    message => process.send?.(message),
+    message => process.send?.(message, undefined, undefined, ignoreLost),
     question => answerPrimary(question as PrimaryQuestion, own, options),
     patience,
   )
   const ask = <T>(question: WorkerQuestion): Promise<T> => inquiry.ask<T>(question)
   process.on('message', message => inquiry.receive(message))
+  // A lost primary means the end, also while starting.
+  process.on('disconnect', () => void Promise.resolve(own?.runtime.close()).then(() => process.exit(0)))
   // The primary says it, once for all workers.
   const fail = async (text: string): Promise<never> => {
     await ask({ what: 'failed', text }).catch(() => {})
@@ -45,9 +47,8 @@ export async function runWorker(options: ServeOptions): Promise<void> {
   }
   const runtime = await orExit(() => createRuntime(options, key, fleetOf, config), fail)
   if (local !== undefined) own = { runtime, local }
-  // The primary decides: a terminal's Ctrl-C reaches workers too, and a lost primary means the end.
+  // The primary decides.
   process.on('SIGHUP', () => {})
-  process.on('disconnect', () => void runtime.close().then(() => process.exit(0)))
   onStop(() => runtime.close())
   await listen(runtime, options, fail)
 }

@@ -4,6 +4,7 @@ import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { EgressPolicy } from '../platform/security/egress-policy.ts'
 import type { Secret } from '../platform/security/secret.ts'
 import type { PriceBook } from '../providers/price-book.ts'
+import { laterVendorOf } from '../providers/vendors.ts'
 import type { AdmissionLimits } from './admission/admission.ts'
 import { type CompileContext, compileDeployment, forRequestedModel } from './compile-deployment.ts'
 import type { Deployment } from './deployment.ts'
@@ -81,7 +82,12 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
     aliasMap: litellm.model_alias_map ?? {},
     specialise: (deployment, requested, captured) => forRequestedModel(deployment, requested, captured, context),
   })
-  const demoHost = services.demoOrigin === undefined ? [] : [services.demoOrigin.replace('http://', '')]
+  const egress = new EgressPolicy({
+    // The demo models listen on loopback: allowed by name and port, like any local model would be.
+    allowHosts: [...routeiq.egress.allow_hosts, ...demoHosts(services.demoOrigin)],
+    allowCidrs: routeiq.egress.allow_cidrs,
+  })
+  warnOfRefusedAddresses(deployments, egress, warnings)
   return {
     version,
     hash: loaded.hash,
@@ -106,11 +112,7 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
       maxQueued: general.max_queued_requests_per_worker ?? 0,
       queueTimeout: general.admission_queue_timeout_seconds * 1000,
     },
-    egress: new EgressPolicy({
-      // The demo models listen on loopback: allowed by name and port, like any local model would be.
-      allowHosts: [...routeiq.egress.allow_hosts, ...demoHost],
-      allowCidrs: routeiq.egress.allow_cidrs,
-    }),
+    egress,
     forcedModels: { chat: general.completion_model, embeddings: general.embedding_model },
     metricsNeedKey: litellm.require_auth_for_metrics_endpoint,
     explainEntries: routeiq.explain_entries,
@@ -118,10 +120,21 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
   }
 }
 
-/** With `ignore_invalid_deployments`, an entry that cannot be made is left out with a warning. */
+/**
+ * Entries of vendors to come are left out with a warning, as settings to come are: a config of LiteLLM loads as it is.
+ * With `ignore_invalid_deployments`, so is an entry that cannot be made.
+ */
 function compileDeployments(context: CompileContext, warnings: string[]): Deployment[] {
   const deployments: Deployment[] = []
   for (const entry of context.config.model_list) {
+    const { model, custom_llm_provider: provider } = entry.litellm_params
+    const later = laterVendorOf(model, provider)
+    if (later !== undefined) {
+      warnings.push(
+        `skipped: ${entry.model_name} (${model}): vendor "${later}" is not spoken by this version, calls to it will fail; see docs/providers.md`,
+      )
+      continue
+    }
     try {
       deployments.push(compileDeployment(entry, context))
     } catch (error) {
@@ -130,4 +143,15 @@ function compileDeployments(context: CompileContext, warnings: string[]): Deploy
     }
   }
   return deployments
+}
+
+const demoHosts = (origin: string | undefined): string[] =>
+  origin === undefined ? [] : [origin.replace('http://', '')]
+
+/** A call would fail with 403; better said before. What DNS will answer is not known here, and may change. */
+function warnOfRefusedAddresses(deployments: readonly Deployment[], egress: EgressPolicy, warnings: string[]): void {
+  for (const { group, target } of deployments) {
+    const refused = egress.checkUrl(target.origin)
+    if (refused !== undefined) warnings.push(`${group} (${target.vendor.id}/${target.model}): ${refused.message}`)
+  }
 }

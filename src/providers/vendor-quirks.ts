@@ -77,6 +77,8 @@ export interface VendorQuirks {
   readonly modelPrefix?: string
   /** Path of chat completions under the base path, where it is not `/chat/completions`. */
   readonly chatPath?: string
+  /** Put behind an address that has no path of its own. */
+  readonly basePath?: string
   /** Header that carries the key as it is, in place of a bearer token. */
   readonly apiKeyHeader?: string
   /** Header → environment variable it is filled from. */

@@ -39,6 +39,7 @@ const quirks: z.ZodType<VendorQuirks> = z.strictObject({
   normalizeAnswer: flag.optional(),
   addReasoningTokens: flag.optional(),
   modelPrefix: z.string().endsWith('/').optional(),
+  basePath: z.string().startsWith('/').optional(),
   chatPath: z.string().startsWith('/').optional(),
   apiKeyHeader: z
     .string()

@@ -87,6 +87,13 @@ export function vendorOfModel(model: string, customLlmProvider?: string): Vendor
   )
 }
 
+/** The vendor of a model when it is one of LiteLLM's that this version does not speak. */
+export function laterVendorOf(model: string, customLlmProvider?: string): string | undefined {
+  const slash = model.indexOf('/')
+  const id = customLlmProvider ?? (slash > 0 ? model.slice(0, slash) : undefined)
+  return id !== undefined && later.has(id) ? id : undefined
+}
+
 function nonEmpty(name: string, model: string): string {
   if (name !== '') return name
   throw new GatewayError('config_invalid', `model "${model}" names no model behind its vendor`, { param: 'model' })

@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { type Gateway, nodePath, root, startGateway } from '../harness/gateway.ts'
 import { chat, chatStream, contentOf, send } from '../harness/http.ts'
@@ -233,6 +233,10 @@ describe('the end of a process', () => {
     upstream = await startUpstream()
   })
   afterAll(() => upstream.close())
+  const children: ChildProcess[] = []
+  afterEach(() => {
+    for (const child of children.splice(0)) if (child.exitCode === null) child.kill('SIGKILL')
+  })
 
   async function started(
     workers: string,
@@ -256,8 +260,9 @@ describe('the end of a process', () => {
       '--num_workers',
       workers,
     ]
-    const child = spawn(nodePath(), args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(nodePath(), args, { stdio: ['ignore', 'pipe', 'ignore'] })
     const exit = new Promise<number | null>(resolve => child.once('exit', resolve))
+    children.push(child)
     let output = ''
     child.stdout.on('data', text => {
       output += text

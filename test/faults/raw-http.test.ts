@@ -61,10 +61,10 @@ describe('bare sockets', () => {
   ])('%s is refused and the connection closed', async (_name, bytes, status) => {
     const answer = await exchange(gateway.port, bytes())
     expect(answer.closed).toBe('by the gateway')
-    const [head = '', text = ''] = answer.text.split('\r\n\r\n', 2)
+    const [head = '', text = ''] = answer.text.split('\r\n\r\n', 2).map(part => part.trim())
     expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
-    // Where Node answers by itself (no host), there is no body to speak of.
-    if (text !== '') expect(isError(JSON.parse(text), 'openai'), text).toBe(true)
+    // Where Node answers by itself (no host), the body is empty.
+    if (text !== '' && text !== '0') expect(isError(JSON.parse(text), 'openai'), text).toBe(true)
     expect(upstream.requests).toEqual([])
   })
 

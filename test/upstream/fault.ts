@@ -67,6 +67,8 @@ export interface Fault {
   usage_every?: boolean
   /** No usage at all. */
   no_usage?: boolean
+  /** Answers a streamed call in one piece. */
+  no_stream?: boolean
   /** An additional first chunk with empty `choices`. */
   empty_choices?: boolean
   /** The other faults act on the first N calls only (default effect: status 500). */
@@ -116,6 +118,7 @@ const flags: ReadonlySet<string> = new Set([
   'reset',
   'usage_every',
   'no_usage',
+  'no_stream',
   'empty_choices',
   'html',
 ])

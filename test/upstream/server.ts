@@ -195,6 +195,10 @@ class UpstreamServer implements Upstream {
     let reply: Reply
     try {
       fault = this.#faultOf(record, named.faultText)
+      if (fault.no_stream === true) {
+        const { stream: _stream, stream_options: _options, ...whole } = body
+        body = whole
+      }
       const call = { ...base, query: searchParams, body, model: named.model, fault }
       reply = route.wire.answer({ ...call, memory: this.#memory, apiKey: this.#options.apiKey })
     } catch (error) {

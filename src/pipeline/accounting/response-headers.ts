@@ -6,7 +6,8 @@ import type { Deployment } from '../deployment.ts'
 
 /** Upstream headers repeated to the caller as `llm_provider-<name>`. */
 const repeated = new Set(['x-request-id', 'request-id', 'openai-processing-ms', 'openai-version', 'retry-after'])
-const isRateLimit = (name: string): boolean => name.startsWith('x-ratelimit-') || name.startsWith('anthropic-ratelimit-')
+const isRateLimit = (name: string): boolean =>
+  name.startsWith('x-ratelimit-') || name.startsWith('anthropic-ratelimit-')
 
 const perDeployment = new WeakMap<Deployment, readonly string[]>()
 

@@ -2,19 +2,22 @@ import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import { UpstreamFailure } from '../../platform/errors/gateway-error.ts'
 
-const whole: Record<string, (body: Buffer, options: zlib.ZlibOptions) => Promise<Buffer>> = {
-  gzip: promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gunzip),
-  'x-gzip': promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gunzip),
-  deflate: promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.inflate),
-  br: promisify<Buffer, zlib.BrotliOptions, Buffer>(zlib.brotliDecompress),
-}
+type Unpack = (body: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>
+
+/** A map, because the name comes from outside: an object would also know `constructor`. */
+const whole: ReadonlyMap<string, Unpack> = new Map<string, Unpack>([
+  ['gzip', promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gunzip)],
+  ['x-gzip', promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gunzip)],
+  ['deflate', promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.inflate)],
+  ['br', promisify<Buffer, zlib.BrotliOptions, Buffer>(zlib.brotliDecompress)],
+])
 
 const unreadable = (encoding: string) =>
   new UpstreamFailure('bad_gateway', `The upstream answered with an unreadable ${encoding.slice(0, 40)} body.`)
 
 /** Decompresses a complete body; output beyond `maxBytes` is an error, so a small body cannot unpack without bound. */
 export async function inflate(encoding: string, body: Buffer, maxBytes: number): Promise<Buffer> {
-  const unpack = whole[encoding.toLowerCase()]
+  const unpack = whole.get(encoding.toLowerCase())
   if (unpack === undefined) throw unreadable(encoding)
   try {
     return await unpack(body, { maxOutputLength: maxBytes })

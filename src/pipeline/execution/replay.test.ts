@@ -13,7 +13,11 @@ it('replays an answer with all that stands beside its text', () => {
     choices: [
       {
         index: 0,
-        message: { role: 'assistant', content: 'a', tool_calls: [{ id: 't', function: { name: 'f', arguments: '{}' } }] },
+        message: {
+          role: 'assistant',
+          content: 'a',
+          tool_calls: [{ id: 't', function: { name: 'f', arguments: '{}' } }],
+        },
         finish_reason: 'stop',
         logprobs: { content: [] },
         provider_specific_fields: { native_finish_reason: 'stop_sequence', stop_sequence: 'END' },

@@ -81,7 +81,7 @@ export class RelayReader implements StreamReader {
 
   #read(run: Buffer): Buffer | undefined {
     // Behind the first content an event that is no JSON is noticed only by its end (see `maySignal`): one that is broken
-    // in its middle is relayed, because finding it would mean parsing every event, 1 to 3 µs each.
+    // in its middle is relayed, because finding it would mean parsing every event.
     if (this.content && !this.#wire.maySignal(run)) return run
     const signals = this.#signals
     let edits: Edit[] | undefined

@@ -5,9 +5,15 @@ import type { FallbackList } from './router-policies.ts'
 import type { GatewayConfig } from './schema.ts'
 import { type EffectiveSettings, effectiveSettings } from './settings.ts'
 
-/** What a config does, for people: `routeiq check`. Shows names, places and numbers; never a credential's value. */
-export function explainConfig(loaded: LoadedConfig): string {
-  const { config, warnings, files, hash } = loaded
+/**
+ * What a config does, for people: `routeiq check`. Shows names, places and numbers; never a credential's value.
+ * @param warnings one line each; by default those of loading alone.
+ */
+export function explainConfig(
+  loaded: LoadedConfig,
+  warnings: readonly string[] = loaded.warnings.map(formatProblem),
+): string {
+  const { config, files, hash } = loaded
   const settings = effectiveSettings(config)
   const parts = [
     `Config ${hash}${files.length === 0 ? '' : `, from ${files.join(', ')}`}`,
@@ -19,7 +25,7 @@ export function explainConfig(loaded: LoadedConfig): string {
       ? 'No warnings.'
       : [
           `${warnings.length} warning${warnings.length === 1 ? '' : 's'}:`,
-          ...warnings.map(w => `  ${formatProblem(w)}`),
+          ...warnings.map(warning => `  ${warning}`),
         ].join('\n'),
   ]
   return `${parts.filter(part => part !== '').join('\n\n')}\n`

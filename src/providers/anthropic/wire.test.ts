@@ -317,13 +317,16 @@ describe('relayed answers', () => {
     expect(into.usage?.serviceTier).toBe('standard')
   })
 
-  it.each(['message_start', 'content_block_start', 'content_block_delta', 'message_delta'])('fails on half a %s', event => {
-    const data = `{"type":"${event}","ind`
-    const into = signals()
-    wire.readEvent(event, data, into)
-    expect(into.failure?.kind).toBe('bad_gateway')
-    expect(wire.maySignal(Buffer.from(`event: ${event}\ndata: ${data}\n\n`))).toBe(true)
-  })
+  it.each(['message_start', 'content_block_start', 'content_block_delta', 'message_delta'])(
+    'fails on half a %s',
+    event => {
+      const data = `{"type":"${event}","ind`
+      const into = signals()
+      wire.readEvent(event, data, into)
+      expect(into.failure?.kind).toBe('bad_gateway')
+      expect(wire.maySignal(Buffer.from(`event: ${event}\ndata: ${data}\n\n`))).toBe(true)
+    },
+  )
 
   it.each([
     ['content_block_start', '{"type":"content_block_start","content_block":{"type":"tool_use"}}', true],

@@ -23,7 +23,9 @@ export async function startDemoServer(): Promise<DemoServer> {
     handle(request, response).catch(() => response.destroy())
   })
   server.keepAliveTimeout = 60_000
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  // `exclusive`: in a worker process the port would otherwise be the fleet's, announced as if it were the gateway's.
+  const own = { port: 0, host: '127.0.0.1', exclusive: true }
+  await new Promise<void>(resolve => server.listen(own, resolve))
   const { port } = server.address() as { port: number }
   return {
     origin: `http://127.0.0.1:${port}`,

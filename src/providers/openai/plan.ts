@@ -120,8 +120,9 @@ function markersOf(quirks: VendorQuirks): string[] {
 
 /** The openai wire's plan: `{base}/chat/completions` with a bearer token. */
 export function openaiPlan(target: Target): Plan {
-  const { vendor, model, basePath, capabilities } = target
+  const { vendor, model, capabilities } = target
   const quirks = vendor.quirks ?? {}
+  const basePath = target.basePath === '' ? (quirks.basePath ?? '') : target.basePath
   const family = quirks.openaiFamilies
     ? familyOf(model, target.baseModel, capabilities)
     : familyOf('', undefined, capabilities)

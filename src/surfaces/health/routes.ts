@@ -31,7 +31,7 @@ function readiness(gateway: Gateway, { reply }: RouteContext): object {
     status,
     service: 'routeiq',
     version,
-    config: { version: snapshot.version, hash: snapshot.hash, warnings: snapshot.loaded.warnings.length },
+    config: { version: snapshot.version, hash: snapshot.hash, warnings: snapshot.warnings.length },
     models: snapshot.router.index.publicNames().length,
     deployments: snapshot.deployments.length,
     cooling_down: snapshot.deployments.filter(deployment => gateway.cooldown.state(deployment) !== 'closed').length,

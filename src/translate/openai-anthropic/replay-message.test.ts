@@ -38,7 +38,9 @@ function readBySdk(sse: string) {
 
 describe('eventsOfMessage', () => {
   it('gives events that the official SDK reads as the same message', async () => {
-    const { parsed_output: _own, ...read } = (await readBySdk(eventsOfMessage(message))) as unknown as typeof message & {
+    const { parsed_output: _own, ...read } = (await readBySdk(
+      eventsOfMessage(message),
+    )) as unknown as typeof message & {
       parsed_output?: unknown
     }
     expect(JSON.parse(JSON.stringify(read))).toEqual(message)

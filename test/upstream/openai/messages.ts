@@ -1,5 +1,5 @@
 import { isJson, type Json } from '../types.ts'
-import { allow, reject } from './rules.ts'
+import { allow, checkLength, reject } from './rules.ts'
 
 const roles = ['system', 'assistant', 'user', 'function', 'tool', 'developer']
 
@@ -110,17 +110,18 @@ function checkMessage(message: Json, path: string, like: boolean): void {
     )
   }
   calls.forEach((call: unknown, at) => {
-    checkToolCall(call, `${path}.tool_calls[${at}]`)
+    checkToolCall(call, `${path}.tool_calls[${at}]`, like)
   })
 }
 
-function checkToolCall(call: unknown, path: string): void {
+function checkToolCall(call: unknown, path: string, like: boolean): void {
   if (!isJson(call)) reject(`Invalid type for '${path}': expected an object.`, path, 'invalid_type')
   // `index` is a member of stream deltas that clients replay; OpenAI lets it pass.
   allow(call, ['id', 'type', 'function', 'custom', 'index'], path)
   if (typeof call['id'] !== 'string') {
     reject(`Missing required parameter: '${path}.id'.`, `${path}.id`, 'missing_required_parameter')
   }
+  if (!like) checkLength(call['id'], 40, `${path}.id`)
   if (call['type'] === 'custom') return
   if (call['type'] !== 'function') {
     reject(`Missing required parameter: '${path}.type'.`, `${path}.type`, 'missing_required_parameter')

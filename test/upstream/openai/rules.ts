@@ -165,6 +165,7 @@ export function familyOf(model: string): ModelFamily {
 export function checkFamily(body: Json, family: ModelFamily): void {
   const effort = body['reasoning_effort']
   if (family.like) return
+  if (typeof body['user'] === 'string') checkLength(body['user'], 64, 'user')
   if (!family.reasoning) {
     if (typeof effort === 'string') reject('Unrecognized request argument supplied: reasoning_effort')
     return
@@ -192,6 +193,15 @@ export function checkFamily(body: Json, family: ModelFamily): void {
     if (value === undefined || value === null || value === 0 || value === false) continue
     reject(`Unsupported parameter: '${name}' is not supported with this model.`, name, 'unsupported_parameter')
   }
+}
+
+export function checkLength(text: string, most: number, path: string): void {
+  if (text.length <= most) return
+  reject(
+    `Invalid '${path}': string too long. Expected a string with maximum length ${most}, but got a string with length ${text.length} instead.`,
+    path,
+    'string_above_max_length',
+  )
 }
 
 /** Rules between parameters. */
