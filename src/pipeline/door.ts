@@ -18,6 +18,8 @@ export interface TranslationOptions {
 export interface Door {
   readonly dialect: Dialect
   readonly operation: Operation
+  /** Header in which clients of this protocol look for the id of a call. */
+  readonly idHeader: string
   /** Canonical path, as metrics and logs name it. */
   readonly route: string
   /** Checks what every deployment needs. @throws GatewayError that names the field at fault. */

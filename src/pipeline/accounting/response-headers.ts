@@ -42,7 +42,7 @@ export function responseHeaders(
   upstream: IncomingHttpHeaders | undefined,
   costNano: number | undefined,
 ): string[] {
-  const headers: string[] = ['content-type', contentType, 'x-litellm-call-id', call.id]
+  const headers: string[] = ['content-type', contentType, 'x-litellm-call-id', call.id, call.door.idHeader, call.id]
   const { deployment } = call
   if (deployment !== undefined) headers.push(...deploymentHeaders(deployment))
   const duration = performance.now() - call.startedAt

@@ -11,6 +11,7 @@ import { anthropicErrorBody, anthropicErrorEvent } from './errors.ts'
 export const messagesDoor: Door = {
   dialect: 'anthropic',
   operation: 'messages',
+  idHeader: 'request-id',
   route: '/v1/messages',
   validate: validateMessages,
   chatRequest: (request, options) => chatRequestOfMessages(request.json, options),

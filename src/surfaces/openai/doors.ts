@@ -11,7 +11,7 @@ import { openaiErrorBody, openaiErrorEvent } from './errors.ts'
 import { OpenAIStreamEncoder, wantsStreamUsage } from './stream-encoder.ts'
 import { validateChat, validateCompletion, validateEmbedding } from './validate.ts'
 
-const errors = { errorBody: openaiErrorBody, errorEvent: openaiErrorEvent }
+const common = { idHeader: 'x-request-id', errorBody: openaiErrorBody, errorEvent: openaiErrorEvent }
 
 /** `/v1/chat/completions`: the hub format itself. */
 export const chatDoor: Door = {
@@ -22,7 +22,7 @@ export const chatDoor: Door = {
   chatRequest: request => request.json as unknown as ChatRequest,
   chatResponse: response => JSON.stringify(response),
   streamEncoder: request => new OpenAIStreamEncoder(wantsStreamUsage(request.json)),
-  ...errors,
+  ...common,
 }
 
 /** `/v1/completions`: chat with a prompt, where the upstream has no completions of its own. */
@@ -35,7 +35,7 @@ export const completionsDoor: Door = {
   chatResponse: (response, request) => JSON.stringify(completionOfChatResponse(response, request.json)),
   streamEncoder: request => new CompletionStreamEncoder(request.json, wantsStreamUsage(request.json)),
   replay: (answer, request) => eventsOfCompletion(answer, wantsStreamUsage(request.json)),
-  ...errors,
+  ...common,
 }
 
 const notChat = () => new GatewayError('internal_error', 'Embeddings are not a chat operation.')
@@ -55,5 +55,5 @@ export const embeddingsDoor: Door = {
   streamEncoder: () => {
     throw notChat()
   },
-  ...errors,
+  ...common,
 }

@@ -141,7 +141,7 @@ function readToolUse(block: ToolUseBlock, reply: ReplyContext, read: Read): Bloc
   }
   const name = reply.names.original(block.name)
   const call: ToolCall = {
-    id: block.id,
+    id: stringOr(block.id) || `toolu_${read.calls.length}`,
     type: 'function',
     function: { name, arguments: JSON.stringify(block.input ?? {}) },
   }

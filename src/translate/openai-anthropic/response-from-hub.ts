@@ -45,7 +45,9 @@ function contentOf(message: ChatMessage): Block[] {
   const calls = message.tool_calls ?? []
   for (let i = 0; i < calls.length; i++) {
     const call = calls[i] as ToolCall
-    blocks.push(toolUse(ids.wire(call.id || `toolu_${i}`), call.function))
+    blocks.push(
+      toolUse(ids.wire(typeof call.id === 'string' && call.id !== '' ? call.id : `toolu_${i}`), call.function),
+    )
   }
   if (calls.length === 0 && message.function_call != null) blocks.push(toolUse('toolu_0', message.function_call))
   return blocks
