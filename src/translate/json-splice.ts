@@ -103,27 +103,63 @@ function unescapeKey(raw: string): string {
  */
 export function topLevelMembers(text: string): MemberSpan[] | undefined {
   const members: MemberSpan[] = []
+  const whole = eachMember(text, (keyStart, keyEnd, valueStart, valueEnd) =>
+    members.push({ key: keyText(text, keyStart, keyEnd), keyStart, valueStart, valueEnd }),
+  )
+  return whole ? members : undefined
+}
+
+/**
+ * Where the values of a few members lie, without a list of all of them: `spans[2 * i]` and `spans[2 * i + 1]` are start
+ * and end of the value of `keys[i]`, -1 when it is absent; of duplicates the last counts, as in JSON.parse.
+ * @returns false when the text is not one complete JSON object
+ */
+export function locateMembers(text: string, keys: readonly string[], spans: Int32Array): boolean {
+  spans.fill(-1)
+  return eachMember(text, (keyStart, keyEnd, valueStart, valueEnd) => {
+    for (let i = 0; i < keys.length; i++) {
+      if (!isKey(text, keyStart, keyEnd, keys[i] as string)) continue
+      spans[2 * i] = valueStart
+      spans[2 * i + 1] = valueEnd
+      return
+    }
+  })
+}
+
+type MemberVisitor = (keyStart: number, keyEnd: number, valueStart: number, valueEnd: number) => void
+
+/** Visits the top-level members in text order; false when the text is not one complete JSON object. */
+function eachMember(text: string, visit: MemberVisitor): boolean {
   let at = skipSpace(text, 0)
-  if (text.charCodeAt(at) !== BRACE_OPEN) return undefined
+  if (text.charCodeAt(at) !== BRACE_OPEN) return false
   at = skipSpace(text, at + 1)
-  if (text.charCodeAt(at) === BRACE_CLOSE) return skipSpace(text, at + 1) === text.length ? members : undefined
+  if (text.charCodeAt(at) === BRACE_CLOSE) return skipSpace(text, at + 1) === text.length
   for (;;) {
-    if (text.charCodeAt(at) !== QUOTE) return undefined
+    if (text.charCodeAt(at) !== QUOTE) return false
     const keyStart = at
     const keyEnd = skipString(text, at)
-    if (keyEnd < 0) return undefined
+    if (keyEnd < 0) return false
     at = skipSpace(text, keyEnd)
-    if (text.charCodeAt(at) !== COLON) return undefined
+    if (text.charCodeAt(at) !== COLON) return false
     const valueStart = skipSpace(text, at + 1)
     const valueEnd = skipValue(text, valueStart)
-    if (valueEnd < 0) return undefined
-    members.push({ key: keyText(text, keyStart, keyEnd), keyStart, valueStart, valueEnd })
+    if (valueEnd < 0) return false
+    visit(keyStart, keyEnd, valueStart, valueEnd)
     at = skipSpace(text, valueEnd)
     const code = text.charCodeAt(at)
-    if (code === BRACE_CLOSE) return skipSpace(text, at + 1) === text.length ? members : undefined
-    if (code !== COMMA) return undefined
+    if (code === BRACE_CLOSE) return skipSpace(text, at + 1) === text.length
+    if (code !== COMMA) return false
     at = skipSpace(text, at + 1)
   }
+}
+
+/** Compares in place; a key text is cut out only when it holds an escape. */
+function isKey(text: string, quote: number, end: number, name: string): boolean {
+  if (end - quote === name.length + 2 && text.startsWith(name, quote + 1)) return true
+  for (let i = quote + 1; i < end - 1; i++) {
+    if (text.charCodeAt(i) === BACKSLASH) return keyText(text, quote, end) === name
+  }
+  return false
 }
 
 /**

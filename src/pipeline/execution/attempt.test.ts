@@ -25,7 +25,7 @@ describe('an attempt', () => {
       s.data(events.finish + events.done)
       s.end()
       expect(await s.done).toMatchObject({ kind: 'streamed', failure: undefined })
-      expect(s.response.ended).toBe(true)
+      expect([s.response.ended, vi.getTimerCount()]).toEqual([true, 0])
     })
 
     it('fails without a trace when the error comes before content', async () => {
@@ -172,7 +172,7 @@ describe('an attempt', () => {
     it('aborts the upstream in the same tick', async () => {
       const s = scene()
       s.leave()
-      expect(s.log).toEqual(['abort'])
+      expect([s.log, vi.getTimerCount()]).toEqual([['abort'], 0])
       expect(await s.done).toEqual({ kind: 'aborted' })
     })
 

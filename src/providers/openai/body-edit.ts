@@ -100,6 +100,7 @@ export class BodyEdit {
 
   /** The caller's text with the changes applied; all other bytes as they were. */
   spliced(text: string): string {
+    if (this.#changes.size === 0) return text
     const set: Record<string, string> = {}
     const remove: string[] = []
     for (const [key, value] of this.#changes) {

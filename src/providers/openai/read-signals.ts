@@ -1,4 +1,4 @@
-import { skipValue, topLevelMembers } from '../../translate/json-splice.ts'
+import { locateMembers, skipValue } from '../../translate/json-splice.ts'
 import type { Usage } from '../../translate/openai/types.ts'
 import { statedTier, type TokenUsage, tokenUsageOf } from '../../translate/token-usage.ts'
 import { hasOddEvent } from '../../translate/whole-events.ts'
@@ -21,6 +21,22 @@ function parse(text: string): unknown {
   }
 }
 
+const answerKeys = ['choices', 'data', 'usage', 'error', 'service_tier'] as const
+type AnswerKey = (typeof answerKeys)[number]
+/** Filled anew by each read; nothing is read across calls. */
+const spans = new Int32Array(2 * answerKeys.length)
+
+/** The text of a member of the answer that was located last; undefined when it is absent. */
+function member(text: string, key: AnswerKey): string | undefined {
+  const at = 2 * answerKeys.indexOf(key)
+  const start = spans[at] ?? -1
+  return start < 0 ? undefined : text.slice(start, spans[at + 1])
+}
+
+function firstCharacter(text: string, key: AnswerKey): number {
+  return text.charCodeAt(spans[2 * answerKeys.indexOf(key)] ?? -1)
+}
+
 /**
  * Reads usage and errors out of a relayed body without building it: the top-level members are located in the text, and
  * only `usage`, `service_tier` and `error` are parsed. A list of embeddings is not even walked.
@@ -31,31 +47,23 @@ export function readBody(operation: Operation, text: string): BodySignals {
     if (tail !== undefined) return { usage: tail, failure: undefined, contentFiltered: false }
   }
   const signals: BodySignals = { usage: undefined, failure: undefined, contentFiltered: false }
-  const members = topLevelMembers(text)
-  if (members === undefined) {
+  if (!locateMembers(text, answerKeys, spans)) {
     signals.failure = badResponse(text.trim() === '' ? 'the answer is empty' : 'the answer is not a JSON object')
     return signals
   }
   const answer = operation === 'embeddings' ? 'data' : 'choices'
-  let answered = false
-  let tier: unknown
-  for (const { key, valueStart, valueEnd } of members) {
-    if (key === answer) {
-      answered = text.charCodeAt(valueStart) === 0x5b
-    } else if (key === 'usage') {
-      signals.usage = usageOf(parse(text.slice(valueStart, valueEnd)))
-    } else if (key === 'service_tier') {
-      tier = parse(text.slice(valueStart, valueEnd))
-    } else if (key === 'error' && text.charCodeAt(valueStart) !== 0x6e) {
-      signals.failure = failureInside({ error: parse(text.slice(valueStart, valueEnd)) })
-    }
-  }
+  const answered = firstCharacter(text, answer) === 0x5b
+  const usage = member(text, 'usage')
+  if (usage !== undefined) signals.usage = usageOf(parse(usage))
+  const error = member(text, 'error')
+  if (error !== undefined && error !== 'null') signals.failure = failureInside({ error: parse(error) })
+  const tier = member(text, 'service_tier')
   if (!answered && signals.failure === undefined) {
     const whole = parse(text) as Json | undefined
     const says = typeof whole?.['message'] === 'string' || typeof whole?.['detail'] === 'string'
     signals.failure = says ? failureInside(whole) : badResponse(`the answer holds no ${answer}`)
   }
-  if (signals.usage !== undefined) signals.usage.serviceTier = statedTier(tier)
+  if (signals.usage !== undefined) signals.usage.serviceTier = statedTier(tier === undefined ? undefined : parse(tier))
   signals.contentFiltered = filtered(text)
   return signals
 }
