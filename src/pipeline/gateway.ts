@@ -95,7 +95,9 @@ export class Gateway {
 
   attemptFailed(call: Call, deployment: Deployment, failure: UpstreamFailure): void {
     this.metrics.of(deployment).failed(failure.kind)
-    if (this.log.isLevelEnabled('debug')) {
+    if (failure.code === 'internal_error') {
+      this.log.error({ request_id: call.id, deployment: deployment.id, err: failure }, 'unexpected error in an attempt')
+    } else if (this.log.isLevelEnabled('debug')) {
       this.log.debug(
         { request_id: call.id, deployment: deployment.id, kind: failure.kind, err: failure },
         'attempt failed',

@@ -25,6 +25,12 @@ declare module 'fastify' {
 
 const allMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 
+/** What Node's parser gave up on, other than bytes that are no HTTP at all. */
+const brokenRequests: Readonly<Record<string, readonly [status: number, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'The request headers are too large.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time.'],
+}
+
 /** Every route of the gateway, for the server and for tests that walk them. */
 export function routesOf(gateway: Gateway, fleet: Fleet): readonly Route[] {
   return [
@@ -60,8 +66,8 @@ export function createServer(
         socket.destroy()
         return
       }
-      const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
-      const body = openaiErrorBody(new GatewayError('invalid_request', 'This is not a valid HTTP request.'))
+      const [status, message] = brokenRequests[error.code ?? ''] ?? [400, 'This is not a valid HTTP request.']
+      const body = openaiErrorBody(new GatewayError('invalid_request', message))
       socket.end(
         `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: application/json\r\n` +
           `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

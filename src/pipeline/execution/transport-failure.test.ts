@@ -40,6 +40,10 @@ describe('transportFailure', () => {
     })
   })
 
+  it('does not blame the line for a defect of our own', () => {
+    expect(transportFailure(new TypeError('x is undefined'), 'V')).toMatchObject({ code: 'internal_error', status: 500 })
+  })
+
   it.each([undefined, null, 'text', 7, {}])('takes anything that was thrown: %s', thrown => {
     expect(transportFailure(thrown, 'V')).toMatchObject({ kind: 'connection', message: 'V: the call failed.' })
   })

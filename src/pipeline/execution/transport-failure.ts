@@ -34,11 +34,21 @@ export function transportFailure(error: unknown, vendor: string): UpstreamFailur
       if (code.startsWith('HPE_') || (error instanceof Error && error.name === 'HTTPParserError')) {
         return new UpstreamFailure('bad_gateway', `${vendor}: the answer is not valid HTTP.`, { cause: error })
       }
+      // A programming error of our own says nothing about the upstream; it is logged as what it is.
+      if (code === '' && isDefect(error)) {
+        return new UpstreamFailure('internal_server', `${vendor}: the gateway could not read the answer.`, {
+          code: 'internal_error',
+          cause: error,
+        })
+      }
       return new UpstreamFailure('connection', `${vendor}: the call failed${code === '' ? '' : ` (${code})`}.`, {
         cause: error,
       })
   }
 }
+
+const isDefect = (error: unknown): boolean =>
+  error instanceof TypeError || error instanceof ReferenceError || error instanceof SyntaxError
 
 function codeOf(error: unknown): string {
   if (typeof error !== 'object' || error === null) return ''

@@ -4,7 +4,7 @@ import type { Random } from './random.ts'
 /** Stand for JSON that cannot be made of values: put in place in the finished text. */
 const raw: Readonly<Record<string, string>> = {
   '@deep@': '['.repeat(300) + ']'.repeat(300),
-  '@abyss@': '{"a":'.repeat(20_000) + '1' + '}'.repeat(20_000),
+  '@abyss@': `${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}`,
   '@infinite@': '1e999',
   '@long-number@': '9'.repeat(400),
   '@minus-zero@': '-0',
