@@ -84,20 +84,14 @@ export async function createRuntime(
   }
 }
 
-/** Milliseconds between looks for connections that have become idle during a shutdown. */
-const sweepInterval = 50
-
 async function shutDown(gateway: Gateway, app: FastifyInstance, demo: DemoServer): Promise<void> {
   gateway.drain()
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>(resolve => {
     timer = setTimeout(resolve, gateway.snapshot.shutdownTimeout)
   })
-  // A connection whose last call ended after the listener closed would stay open for its keep-alive time.
-  const sweep = setInterval(() => app.server.closeIdleConnections(), sweepInterval)
   // Stops accepting at once; resolves when the calls in flight have been answered.
   await Promise.race([app.close(), late])
-  clearInterval(sweep)
   clearTimeout(timer)
   app.server.closeAllConnections()
   await gateway.egress.destroy()

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster'
 import type { Explanation } from '../pipeline/accounting/explain.ts'
 import type { Gateway } from '../pipeline/gateway.ts'
 import { Secret } from '../platform/security/secret.ts'
@@ -24,7 +25,8 @@ export async function runWorker(options: ServeOptions): Promise<void> {
   )
   const ask = <T>(question: WorkerQuestion): Promise<T> => inquiry.ask<T>(question)
   process.on('message', message => inquiry.receive(message))
-  // A lost primary means the end, also while starting.
+  // A lost primary means the end, also while starting; `disconnect` says so, failing sends add nothing.
+  cluster.worker?.on('error', ignoreLost)
   process.on('disconnect', () => void Promise.resolve(own?.runtime.close()).then(() => process.exit(0)))
   // The primary says it, once for all workers.
   const fail = async (text: string): Promise<never> => {

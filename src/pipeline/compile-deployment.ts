@@ -28,7 +28,9 @@ const entries = new WeakMap<Deployment, ModelListEntry>()
 /** @throws GatewayError `config_invalid`, naming the model and the fix. */
 export function compileDeployment(entry: ModelListEntry, context: CompileContext): Deployment {
   const params = withDefaults(entry.litellm_params, context)
-  const deployment = build(entry, params, params.model, context, entry.model_info?.id ?? deploymentId(entry))
+  // `*` is any vendor's model: which one, the request's name will tell. Until then the deployment needs some vendor.
+  const model = params.model === '*' && params.custom_llm_provider === undefined ? 'openai/*' : params.model
+  const deployment = build(entry, params, model, context, entry.model_info?.id ?? deploymentId(entry))
   entries.set(deployment, entry)
   return deployment
 }
@@ -48,7 +50,13 @@ export function forRequestedModel(
   const params = withDefaults(entry.litellm_params, context)
   let next = 0
   const model = params.model === '*' ? requested : params.model.replace(/\*/g, () => captured[next++] ?? '')
-  return build(entry, params, model, context, deployment.id)
+  try {
+    return build(entry, params, model, context, deployment.id)
+  } catch (error) {
+    // The configuration is sound; it is the name that leads nowhere.
+    const why = error instanceof Error ? error.message : String(error)
+    throw new GatewayError('model_not_found', why, { param: 'model', cause: error })
+  }
 }
 
 function withDefaults(params: Params, { config }: CompileContext): Params {
@@ -189,12 +197,16 @@ function extraHeaders(vendor: Vendor, params: Params, env: NodeJS.ProcessEnv): R
 
 /** The same parameters give the same id, over restarts and replicas. Credentials take part only as part of the hash. */
 function deploymentId(entry: ModelListEntry): string {
-  const text = JSON.stringify([entry.model_name, entry.litellm_params], (_key, value: unknown) => {
-    if (value instanceof Secret) return hash('sha256', value.reveal())
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-  })
-  return hash('sha256', text)
+  return hash('sha256', JSON.stringify(identifying([entry.model_name, entry.litellm_params])))
+}
+
+/** Keys in order and credentials as hashes. (A replacer would not do: it sees a Secret only after it was redacted.) */
+function identifying(value: unknown): unknown {
+  if (value instanceof Secret) return hash('sha256', value.reveal())
+  if (Array.isArray(value)) return value.map(identifying)
+  if (typeof value !== 'object' || value === null) return value
+  const sorted = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(sorted.map(([name, own]) => [name, identifying(own)]))
 }
 
 const milliseconds = (seconds: number | undefined): number | undefined =>

@@ -86,8 +86,16 @@ export async function runCall(gateway: Gateway, arrival: Arrival): Promise<void>
     }
   } finally {
     admission.leave()
+    if (gateway.draining) closeWhenSent(arrival)
     if (call !== undefined) closeIfUnread(call.response, longestSilence(call))
   }
+}
+
+/** While the process drains, a connection ends with its answer; kept alive, it would hold up the end. */
+function closeWhenSent({ request, response }: Arrival): void {
+  const { socket } = request
+  if (response.writableFinished) socket.destroySoon()
+  else response.once('finish', () => socket.destroySoon())
 }
 
 /** Milliseconds; the same bound that holds for the silence of an upstream. */

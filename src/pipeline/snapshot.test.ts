@@ -86,6 +86,9 @@ describe('a compiled deployment', () => {
     expect(one('rpm: 3, api_key: k, model: openai/x').id).toBe(a)
     expect(one('model: openai/x, api_key: other, rpm: 3').id).not.toBe(a)
     expect(one('model: openai/x, api_key: k, rpm: 4').id).not.toBe(a)
+    expect(one('model: azure/x, api_base: "https://a.example.com", azure_ad_token: t').id).not.toBe(
+      one('model: azure/x, api_base: "https://a.example.com", azure_ad_token: u').id,
+    )
     expect(one('model: openai/x', '{ id: mine }').id).toBe('mine')
   })
 
@@ -167,13 +170,17 @@ describe('a compiled deployment', () => {
 
   it('of a wildcard is made concrete per name, keeps its id, and is made once', () => {
     const { router } = compile(
-      list(entry('team/*', 'model: openai/own-*, api_key: k'), entry('*', 'model: "*", api_key: k')),
+      list(entry('team/*', 'model: openai/own-*, api_key: k'), entry('"*"', 'model: "*", api_key: k')),
     )
     const group = router.resolve('team/a')!
     expect(group.deployments[0]!.target.model).toBe('own-a')
     expect(group.deployments[0]!.group).toBe('team/*')
     expect(router.resolve('team/a')).toBe(group)
     expect(router.resolve('team/b')!.deployments[0]!.id).toBe(group.deployments[0]!.id)
+    expect(router.resolve('anthropic/claude-x')!.deployments[0]!.target.vendor.id).toBe('anthropic')
+    expect(() => router.resolve('nobody/knows')).toThrow(
+      expect.objectContaining({ code: 'model_not_found', status: 404 }),
+    )
     expect(router.resolve('gpt-4o')!.deployments[0]!.target).toMatchObject({
       model: 'gpt-4o',
       vendor: { id: 'openai' },

@@ -70,6 +70,29 @@ describe('names', () => {
     }
   })
 
+  it('a star for any vendor takes the vendor from the name', async () => {
+    const anything = { model_name: '*', litellm_params: { model: '*', api_base: `${upstream.url}/v1`, api_key: 'k' } }
+    await configure(gateway, { model_list: [anything] })
+    const answer = await chat(gateway, 'groq/llama-x', 'hi')
+    expect([answer.status, answer.headers['x-litellm-model-name']]).toEqual([200, 'groq/llama-x'])
+    expect((await chat(gateway, 'gpt-4o', 'hi')).headers['x-litellm-model-name']).toBe('openai/gpt-4o')
+    const lost = await chat(gateway, 'nobody/knows', 'hi')
+    expect([lost.status, lost.json!['error']]).toMatchObject([404, { code: 'model_not_found', param: 'model' }])
+  })
+
+  it('entries that differ only in their key are two deployments', async () => {
+    const entry = (key: string) => ({
+      model_name: 'keys',
+      litellm_params: { model: 'openai/same', api_base: `${upstream.url}/v1`, api_key: key },
+    })
+    await configure(gateway, { model_list: [entry('sk-key-one'), entry('sk-key-two')] })
+    const ids = new Set<string>()
+    for (let call = 0; call < 40; call++) ids.add(answeredBy(await chat(gateway, 'keys', 'hi')))
+    expect(ids.size).toBe(2)
+    const sent = new Set(upstream.requests.map(request => request.headers.authorization))
+    expect(sent).toEqual(new Set(['Bearer sk-key-one', 'Bearer sk-key-two']))
+  })
+
   it('a deployment id addresses that deployment alone, past cooldown and balancing', async () => {
     await configure(gateway, {
       model_list: [deployment('g', upstream, 'id-a'), deployment('g', upstream, 'id-b')],

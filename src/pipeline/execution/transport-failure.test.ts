@@ -41,7 +41,10 @@ describe('transportFailure', () => {
   })
 
   it('does not blame the line for a defect of our own', () => {
-    expect(transportFailure(new TypeError('x is undefined'), 'V')).toMatchObject({ code: 'internal_error', status: 500 })
+    expect(transportFailure(new TypeError('x is undefined'), 'V')).toMatchObject({
+      code: 'internal_error',
+      status: 500,
+    })
   })
 
   it.each([undefined, null, 'text', 7, {}])('takes anything that was thrown: %s', thrown => {
