@@ -8,7 +8,7 @@ import { type Gateway, nodePath, root, startGateway } from '../harness/gateway.t
 import { chat, chatStream, contentOf, send } from '../harness/http.ts'
 import { startUpstream, type Upstream } from '../upstream/server.ts'
 import type { Json } from '../upstream/types.ts'
-import { deployment, eventually, get } from './setup.ts'
+import { deployment, eventually } from './setup.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'routeiq-cli-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -283,13 +283,7 @@ describe('the end of a process', () => {
     const streaming = chatStream(target, 'm', words, {}, { onEvent: () => begun?.() })
     await first
     child.kill('SIGTERM')
-    // A new connection is refused as soon as the listener is closed; one that was open hears 503.
-    await eventually(async () => {
-      const answer = await send(`${target.url}/health/readiness`, { headers: { connection: 'close' } }).catch(
-        error => error.code,
-      )
-      return answer === 'ECONNREFUSED' || answer === 'ECONNRESET' || answer.status === 503 ? true : undefined
-    }, 500)
+    await eventually(() => turnedAway(target.url), 2000)
     const answer = await streaming
     expect([answer.status, answer.end, contentOf(answer), answer.events.at(-1)!.data]).toEqual([
       200,
@@ -309,11 +303,7 @@ describe('the end of a process', () => {
     const hanging = chat(target, 'm', 'hi').catch((error: NodeJS.ErrnoException) => error.code)
     const request = await upstream.waitFor(entry => entry.model === 'm')
     child.kill('SIGTERM')
-    await eventually(
-      async () =>
-        (await get(target as Gateway, '/health/readiness').catch(() => undefined)) === undefined ? true : undefined,
-      2000,
-    )
+    await eventually(() => turnedAway(target.url), 2000)
     expect(child.exitCode).toBeNull()
     child.kill('SIGTERM')
     expect(await exit).toBe(130)
@@ -321,6 +311,16 @@ describe('the end of a process', () => {
     await upstream.waitFor(entry => entry === request && entry.abortedAt !== undefined)
   })
 })
+
+/**
+ * True when a new connection is no longer served: refused, answered with 503, or left waiting (one that arrives in the
+ * very moment in which the workers close is dropped by Node's cluster module only when the primary ends).
+ */
+async function turnedAway(url: string): Promise<true | undefined> {
+  const options = { headers: { connection: 'close' }, signal: AbortSignal.timeout(300) }
+  const answer = await send(`${url}/health/readiness`, options).catch(() => undefined)
+  return answer === undefined || answer.status === 503 ? true : undefined
+}
 
 function bash(command: string, env: NodeJS.ProcessEnv = {}): Promise<Ended> {
   return new Promise(resolve => {

@@ -55,6 +55,8 @@ describe('two workers', () => {
     const connections = await Promise.all(Array.from({ length: 40 }, () => chat(gateway, 'w1', 'hi', {}, fresh)))
     expect(connections.every(answer => answer.status === 200)).toBe(true)
     expect(await busyWorkers()).toBe(2)
+    // What else a worker listens on (its demo models) is its own: shared, it could be announced as the gateway's port.
+    expect(listeningPorts(gateway.pid)).toEqual([gateway.port])
   })
 
   it('/metrics sums over them, from whichever is asked', async () => {
@@ -171,16 +173,27 @@ async function busyWorkers(): Promise<number> {
   }
 }
 
-/** Established connections to a port that a process holds, from `/proc`. */
-function connectionsOf(pid: number, port: number): number {
-  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
-  const inodes = new Set<string>()
+interface SocketEntry {
+  readonly port: number
+  readonly listening: boolean
+}
+
+/** The TCP sockets of a process, from `/proc`: established and listening ones, by their own port. */
+function socketsOf(pid: number): SocketEntry[] {
+  const byInode = new Map<string, SocketEntry>()
   for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n').slice(1)) {
     const [, own = '', , state, , , , , , inode = ''] = line.trim().split(/\s+/)
-    if (state === '01' && own.endsWith(local)) inodes.add(`socket:[${inode}]`)
+    if (state !== '01' && state !== '0A') continue
+    byInode.set(`socket:[${inode}]`, { port: Number.parseInt(own.split(':')[1] ?? '', 16), listening: state === '0A' })
   }
-  return readdirSync(`/proc/${pid}/fd`).filter(fd => inodes.has(linkOf(`/proc/${pid}/fd/${fd}`))).length
+  return readdirSync(`/proc/${pid}/fd`).flatMap(fd => byInode.get(linkOf(`/proc/${pid}/fd/${fd}`)) ?? [])
 }
+
+const connectionsOf = (pid: number, port: number): number =>
+  socketsOf(pid).filter(socket => !socket.listening && socket.port === port).length
+
+const listeningPorts = (pid: number): number[] =>
+  socketsOf(pid).flatMap(({ listening, port }) => (listening ? [port] : []))
 
 function linkOf(path: string): string {
   try {
