@@ -159,12 +159,12 @@ describe('an attempt', () => {
       expect([s.log, s.response.written]).toEqual([['abort'], []])
     })
 
-    it('survives a defect in a decoder', async () => {
+    it('survives a defect in a decoder, and says whose it is', async () => {
       const s = scene({ stream: false })
       s.head(200, json)
       s.data('boom')
       s.end()
-      expect(await s.done).toMatchObject({ kind: 'failed', failure: { status: 502 } })
+      expect(await s.done).toMatchObject({ kind: 'failed', failure: { status: 500, code: 'internal_error' } })
     })
   })
 
