@@ -7,7 +7,7 @@ export interface CpuCap {
   remove(): void
 }
 
-const period = 20_000
+const period = 100_000
 
 /**
  * Caps processes together at `share` of one core, by control groups of either version.

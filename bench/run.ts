@@ -36,7 +36,7 @@ const { values } = parseArgs({
   },
 })
 
-const order: SubjectId[] = ['direct', 'nginx', 'bare-relay', 'gateway', 'gateway-2', 'portkey']
+const order: SubjectId[] = ['direct', 'nginx', 'bare-relay', 'gateway', 'gateway-2', 'portkey', 'portkey-streams']
 const settings = {
   seconds: Number(values.seconds ?? (values.quick ? 2 : 4)),
   repetitions: Number(values.repetitions ?? (values.quick ? 1 : 3)),
@@ -140,7 +140,10 @@ async function compare(context: SubjectContext, mock: Program): Promise<void> {
 
 /** With two cores the load needs one of them, so the effect of a second worker is measured with capped processes. */
 async function scale(context: SubjectContext): Promise<Scaling | undefined> {
-  const scaling = await measureScaling(context, { seconds: settings.seconds, repetitions: settings.repetitions })
+  const scaling = await measureScaling(context, {
+    seconds: settings.seconds,
+    repetitions: values.quick ? 1 : settings.repetitions + 2,
+  })
   if (scaling === undefined) note('workers not compared: processes cannot be held to a share of a core here (cgroups)')
   return scaling
 }

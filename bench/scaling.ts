@@ -10,7 +10,7 @@ export interface Scaling {
   readonly two: readonly number[]
 }
 
-const share = 0.25
+const share = 0.35
 
 /**
  * One worker against two on a machine whose second core the load generator needs: every serving process is held to the

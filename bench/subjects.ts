@@ -7,7 +7,7 @@ import { nodePath, root } from '../test/harness/gateway.ts'
 import type { CoreLayout } from './machine.ts'
 import { freePort, hasCommand, type Program, startProgram, untilServed } from './program.ts'
 
-export type SubjectId = 'direct' | 'nginx' | 'bare-relay' | 'gateway' | 'gateway-2' | 'portkey'
+export type SubjectId = 'direct' | 'nginx' | 'bare-relay' | 'gateway' | 'gateway-2' | 'portkey' | 'portkey-streams'
 
 /** Something that relays chat completions to the mock upstream. */
 export interface Subject {
@@ -40,7 +40,8 @@ export const subjectNames: Record<SubjectId, string> = {
   'bare-relay': 'bare node:http + undici relay',
   gateway: 'this gateway, 1 worker',
   'gateway-2': 'this gateway, 2 workers',
-  portkey: 'Portkey gateway (npm)',
+  portkey: 'Portkey gateway, as npm installs it',
+  'portkey-streams': 'Portkey, server pinned to 1.12.0',
 }
 
 export const requestBody = (stream: boolean): string => {
@@ -108,8 +109,9 @@ export async function startSubject(id: SubjectId, context: SubjectContext, cores
       if (id === 'gateway-2') args.push('--num_workers', '2')
       return started(id, port, auth(key), [...command, ...args], id === 'gateway-2' ? layout.two : one, folder)
     }
-    case 'portkey': {
-      const script = installPortkey()
+    case 'portkey':
+    case 'portkey-streams': {
+      const script = installPortkey(id === 'portkey' ? undefined : portkeyServerVersion)
       const port = await freePort()
       const headers = { ...auth('sk-bench'), 'x-portkey-provider': 'openai', 'x-portkey-custom-host': `${upstream}/v1` }
       // Its guard against private addresses names exceptions by host.
@@ -232,13 +234,13 @@ const portkeyVersion = '1.15.2'
 const portkeyServerVersion = '1.12.0'
 
 /** Portkey's gateway is installed outside the project, once per version; it is never a dependency. */
-function installPortkey(): string {
-  const folder = join(root, 'node_modules/.cache/bench-portkey', `${portkeyVersion}-${portkeyServerVersion}`)
+function installPortkey(serverVersion: string | undefined): string {
+  const folder = join(root, 'node_modules/.cache/bench-portkey', `${portkeyVersion}-${serverVersion ?? 'as-is'}`)
   const script = join(folder, 'node_modules/@portkey-ai/gateway/build/start-server.js')
   if (existsSync(script)) return script
   if (process.env['BENCH_OFFLINE'] === '1') throw new Skipped('not installed and BENCH_OFFLINE=1')
   mkdirSync(folder, { recursive: true })
-  const overrides = { '@hono/node-server': portkeyServerVersion }
+  const overrides = serverVersion === undefined ? {} : { '@hono/node-server': serverVersion }
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, overrides }))
   try {
     const args = ['install', `@portkey-ai/gateway@${portkeyVersion}`, '--no-audit', '--no-fund', '--ignore-scripts']

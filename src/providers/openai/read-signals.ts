@@ -69,6 +69,7 @@ export function readBody(operation: Operation, text: string): BodySignals {
 }
 
 function filtered(text: string): boolean {
+  if (!text.includes('content_filter')) return false
   return text.includes('"finish_reason":"content_filter"') || text.includes('"finish_reason": "content_filter"')
 }
 
