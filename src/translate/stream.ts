@@ -1,4 +1,3 @@
-import type { GatewayError } from '../platform/errors/gateway-error.ts'
 import type { ChatChunk } from './openai/types.ts'
 import type { SseEvent } from './sse.ts'
 
@@ -21,6 +20,4 @@ export interface ChatStreamEncoder {
   push(chunk: ChatChunk): string
   /** Closing frames of a stream that ended well. */
   end(): string
-  /** An error after the head was sent, and a clean end behind it. */
-  fail(error: GatewayError): string
 }

@@ -1,7 +1,5 @@
-import type { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { ChatChunk } from '../../translate/openai/types.ts'
 import type { ChatStreamEncoder } from '../../translate/stream.ts'
-import { openaiErrorEvent } from './errors.ts'
 
 /** Hub chunks as OpenAI's server-sent events. Usage is passed on only where the caller asked for it. */
 export class OpenAIStreamEncoder implements ChatStreamEncoder {
@@ -22,10 +20,6 @@ export class OpenAIStreamEncoder implements ChatStreamEncoder {
 
   end(): string {
     return 'data: [DONE]\n\n'
-  }
-
-  fail(error: GatewayError): string {
-    return openaiErrorEvent(error)
   }
 }
 

@@ -1,6 +1,5 @@
 import Anthropic from '@anthropic-ai/sdk'
 import { describe, expect, it } from 'vitest'
-import { GatewayError, UpstreamFailure } from '../../platform/errors/gateway-error.ts'
 import type { ChatChunk, ChunkChoice, Delta } from '../openai/types.ts'
 import { AnthropicStreamEncoder } from './encode-stream.ts'
 
@@ -179,15 +178,5 @@ describe('AnthropicStreamEncoder', () => {
     expect(outline(encode([]))).toEqual(['message_start', 'message_delta', 'message_stop'])
     expect(encode([])).toContain('"id":"msg_call-1"')
     expect(encode([])).toContain('"model":"group"')
-  })
-
-  it('reports an error as an event of the dialect', () => {
-    const encoder = new AnthropicStreamEncoder({}, 'x')
-    encoder.push(says({ content: 'a' }))
-    expect(encoder.fail(new GatewayError('stream_interrupted', 'cut'))).toBe(
-      'event: error\ndata: {"type":"error","error":{"type":"api_error","message":"cut"}}\n\n',
-    )
-    const overloaded = new UpstreamFailure('internal_server', 'busy', { status: 529 })
-    expect(encoder.fail(overloaded)).toContain('"type":"overloaded_error"')
   })
 })

@@ -1,6 +1,4 @@
 /** Hub chunks → Anthropic's event stream. */
-import { catalogue } from '../../platform/errors/catalogue.ts'
-import type { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { ChatChunk, ChunkChoice, Delta, Usage } from '../openai/types.ts'
 import type { ChatStreamEncoder } from '../stream.ts'
 import { messageId } from './response-from-hub.ts'
@@ -9,7 +7,6 @@ import {
   blockStart,
   blockStop,
   citationDelta,
-  errorFrame,
   messageDelta,
   messageStart,
   messageStop,
@@ -74,12 +71,6 @@ export class AnthropicStreamEncoder implements ChatStreamEncoder {
     }
     out += messageDelta(stop, usageFromHub(this.#usage))
     return out + messageStop
-  }
-
-  fail(error: GatewayError): string {
-    // The vendor's word for a 529; the catalogue knows only the gateway's own.
-    const type = error.status === 529 ? 'overloaded_error' : catalogue[error.code].anthropic
-    return errorFrame(type, error.message)
   }
 
   readonly #nextIndex = (): number => this.#blocks++

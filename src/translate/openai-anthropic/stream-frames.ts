@@ -53,9 +53,6 @@ export function messageDelta(
 
 export const messageStop = 'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
-export const errorFrame = (type: string, message: string): string =>
-  `event: error\ndata: ${JSON.stringify({ type: 'error', error: { type, message } })}\n\n`
-
 /** A complete block as the events that would have streamed it. */
 export function wholeBlock(index: number, block: Block): string {
   const given = block as Block & Record<string, unknown>

@@ -118,12 +118,4 @@ describe('CompletionStreamEncoder', () => {
   it('leaves usage out otherwise', () => {
     expect(new CompletionStreamEncoder({ prompt: 'P' }, false).push(chunk([], answer.usage))).toBe('')
   })
-
-  it('ends with an error event', () => {
-    const frames = new CompletionStreamEncoder({ prompt: 'P' }, false).fail(new GatewayError('overloaded', 'busy'))
-    expect(read(frames.split('\n\n')[0]!)).toEqual({
-      error: { message: 'busy', type: 'server_error', param: null, code: 'overloaded' },
-    })
-    expect(frames.endsWith('data: [DONE]\n\n')).toBe(true)
-  })
 })

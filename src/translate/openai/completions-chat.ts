@@ -1,4 +1,3 @@
-import { catalogue } from '../../platform/errors/catalogue.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { ChatStreamEncoder } from '../stream.ts'
 import { chatLogprobsOf, completionLogprobs } from './completions-logprobs.ts'
@@ -140,11 +139,5 @@ export class CompletionStreamEncoder implements ChatStreamEncoder {
 
   end(): string {
     return 'data: [DONE]\n\n'
-  }
-
-  fail(error: GatewayError): string {
-    const { message, param = null, shownCode } = error
-    const body = { message, type: catalogue[error.code].openai, param, code: shownCode }
-    return `data: ${JSON.stringify({ error: body })}\n\ndata: [DONE]\n\n`
   }
 }
