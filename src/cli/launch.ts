@@ -6,15 +6,13 @@
  *   their leftovers do not fit the next block and the heap grows without being used; mapped, they are given back at once.
  * - `--max-semi-space-size`: the young generation would grow to 3 × 16 MB and more; a gateway's objects die in
  *   milliseconds, so a small one costs little.
- * - `--heap-growing-percent`: streams outlive the small young generation, so their remains wait in the old one. Let it grow
- *   by 40 % between collections instead of to four times its size; its limit stays what it was.
  *
  * Measured with 32 connections (bench, Node 24): 114–126 MB instead of 144–290 MB after 100,000 calls, at the same speed.
  * ADR 0003.
  */
 const mallocSetting = 'MALLOC_MMAP_THRESHOLD_'
 const mmapThreshold = '32768'
-const heapFlags = ['--max-semi-space-size=4', '--heap-growing-percent=40']
+const heapFlags = ['--max-semi-space-size=4']
 
 /** Returns when nothing is left to set; otherwise the program begins anew. Linux only; elsewhere it just returns. */
 export function applyMemorySettings(): void {
