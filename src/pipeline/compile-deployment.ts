@@ -119,7 +119,6 @@ function build(
     cooldown: milliseconds(params.cooldown_time ?? info?.cooldown_time),
     allowedFails: info?.allowed_fails,
     ...(failsPolicy === undefined ? {} : { allowedFailsPolicy: failsPolicy }),
-    tags: [],
   }
 }
 

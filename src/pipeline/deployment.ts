@@ -25,5 +25,4 @@ export interface Deployment {
   readonly allowedFails: number | undefined
   /** `model_info.allowed_fails_policy`: failures tolerated per kind in 60 s. */
   readonly allowedFailsPolicy?: Readonly<Partial<Record<FailureKind, number>>>
-  readonly tags: readonly string[]
 }

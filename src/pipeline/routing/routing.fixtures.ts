@@ -100,7 +100,6 @@ export function deployment(id: string, options: DeploymentOptions = {}): Deploym
     numRetries: undefined,
     cooldown: undefined,
     allowedFails: undefined,
-    tags: [],
     ...rest,
   }
 }
