@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { demoConfig } from '../platform/config/demo.ts'
 import { type LoadedConfig, loadConfig } from '../platform/config/load.ts'
 import { ConfigError, formatProblem } from '../platform/config/problem.ts'
+import { readSettled } from '../platform/config/read-settled.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 
 export interface ConfigSource {
@@ -24,7 +24,7 @@ export async function loadWithTexts(source: ConfigSource): Promise<{ loaded: Loa
   if (source.path === undefined) return { loaded: await load(source), texts: {} }
   const texts: Record<string, string> = {}
   const loaded = await loadConfig(source.path, { env: process.env, strict: source.strict }, async path => {
-    const text = await readFile(path, 'utf8')
+    const text = await readSettled(path)
     texts[path] = text
     return text
   })

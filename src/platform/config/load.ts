@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { checkReferences } from './checks.ts'
 import { gatherIncludes, type ReadFile, readFailure } from './include.ts'
 import { findings } from './issues.ts'
 import { type Environment, prepare } from './prepare.ts'
 import { ConfigError, type Path, type Problem, pathText } from './problem.ts'
+import { readSettled } from './read-settled.ts'
 import { type GatewayConfig, gatewayConfig } from './schema.ts'
 import { isYamlMap, Positions, parseYaml, type YamlMap } from './source.ts'
 
@@ -40,7 +40,7 @@ const maxBytes = 10_000_000
 export async function loadConfig(
   path: string,
   options: LoadOptions = {},
-  read: ReadFile = readText,
+  read: ReadFile = readSettled,
 ): Promise<LoadedConfig> {
   const file = resolve(path)
   let text: string
@@ -68,10 +68,6 @@ export function parseConfig(text: string, options: ParseOptions = {}): LoadedCon
     problems.push({ ...fileProblem(file, message), ...place, path: 'include' })
   }
   return compose(parsed.root, positions, problems, [], file, options)
-}
-
-async function readText(path: string): Promise<string> {
-  return await readFile(path, 'utf8')
 }
 
 function fileProblem(file: string, message: string): Problem {
