@@ -1,11 +1,12 @@
-// The arrows of ARCHITECTURE.md: cli → surfaces → pipeline → providers/learning → translate → platform.
+// The arrows of ARCHITECTURE.md: cli → surfaces → pipeline → providers/learning/governance → translate → platform.
 // Everything may import platform; platform imports nothing of ours.
-const wings = ['cli', 'surfaces', 'pipeline', 'learning', 'providers', 'translate', 'platform']
+const wings = ['cli', 'surfaces', 'pipeline', 'governance', 'learning', 'providers', 'translate', 'platform']
 const allowed = {
-  cli: ['surfaces', 'pipeline', 'providers', 'learning', 'platform'],
-  surfaces: ['pipeline', 'providers', 'translate', 'platform'],
-  pipeline: ['providers', 'learning', 'translate', 'platform'],
+  cli: ['surfaces', 'pipeline', 'governance', 'providers', 'learning', 'platform'],
+  surfaces: ['pipeline', 'governance', 'providers', 'translate', 'platform'],
+  pipeline: ['governance', 'providers', 'learning', 'translate', 'platform'],
   providers: ['translate', 'platform'],
+  governance: ['platform'],
   learning: ['platform'],
   translate: ['platform'],
   platform: [],

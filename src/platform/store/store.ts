@@ -1,0 +1,21 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from './tables.ts'
+
+/**
+ * The durable store: SQLite in a file or in memory, or PostgreSQL. Nothing else in the gateway talks to a database; all
+ * queries are Kysely's and run on both.
+ */
+export interface Store {
+  readonly dialect: 'sqlite' | 'postgres'
+  readonly db: Kysely<Tables>
+  /** Where the data is, for logs and readiness; no credentials. */
+  readonly description: string
+  /** False while the last contact failed; a background probe (every second) turns it true again. */
+  readonly available: boolean
+  close(): Promise<void>
+}
+
+/** Thrown by queries when the database cannot be reached (not for a bad statement): an outage, never a refusal. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable'
+}

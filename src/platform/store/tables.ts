@@ -1,0 +1,329 @@
+/**
+ * Columns of every table. Conventions on both databases: ids and names are text, times are epoch milliseconds, money is
+ * integer nano-dollars, flags are 0 or 1, JSON is text. What is searched, joined or summed has a column; every other
+ * field of an object is in `settings`, under LiteLLM's field name.
+ */
+export interface Tables {
+  keys: KeyRow
+  deprecated_keys: DeprecatedKeyRow
+  teams: TeamRow
+  team_members: TeamMemberRow
+  users: UserRow
+  organizations: OrganizationRow
+  organization_members: OrganizationMemberRow
+  projects: ProjectRow
+  end_users: EndUserRow
+  budgets: BudgetRow
+  tags: TagRow
+  access_groups: AccessGroupRow
+  credentials: CredentialRow
+  models: ModelRow
+  invitations: InvitationRow
+  sessions: SessionRow
+  jwt_key_mappings: JwtKeyMappingRow
+  policies: PolicyRow
+  settings: SettingRow
+  deleted_objects: DeletedObjectRow
+  ledger: LedgerRow
+  ledger_bodies: LedgerBodyRow
+  daily_spend: DailySpendRow
+  audit: AuditRow
+  sink_cursors: SinkCursorRow
+}
+
+/** Columns that every managed object has. */
+interface Managed {
+  /** JSON object. */
+  settings: string
+  created_at: number
+  created_by: string | null
+  updated_at: number
+  updated_by: string | null
+}
+
+export interface KeyRow extends Managed {
+  /** SHA-256 of the key in hex, as LiteLLM stores it. The key itself is nowhere. */
+  token: string
+  /** `sk-...abcd`. */
+  key_name: string
+  key_alias: string | null
+  user_id: string | null
+  team_id: string | null
+  organization_id: string | null
+  project_id: string | null
+  agent_id: string | null
+  budget_id: string | null
+  spend: number
+  /** End of the current budget window; null: no window runs. */
+  budget_reset_at: number | null
+  expires_at: number | null
+  blocked: number
+  /** When `auto_rotate` replaces it. */
+  rotates_at: number | null
+  last_active_at: number | null
+}
+
+/** A key that was replaced and still opens the door for a while. */
+export interface DeprecatedKeyRow {
+  token: string
+  /** Token of the key that replaced it. */
+  successor: string
+  valid_until: number
+}
+
+export interface TeamRow extends Managed {
+  team_id: string
+  team_alias: string | null
+  organization_id: string | null
+  budget_id: string | null
+  spend: number
+  budget_reset_at: number | null
+  blocked: number
+}
+
+export interface TeamMemberRow {
+  team_id: string
+  user_id: string
+  role: string
+  budget_id: string | null
+  spend: number
+  budget_reset_at: number | null
+  settings: string
+  created_at: number
+}
+
+export interface UserRow extends Managed {
+  user_id: string
+  user_email: string | null
+  user_alias: string | null
+  sso_user_id: string | null
+  user_role: string
+  /** scrypt, `scrypt$N$r$p$salt$hash`; null: no password login. Never leaves the server. */
+  password_hash: string | null
+  budget_id: string | null
+  spend: number
+  budget_reset_at: number | null
+  blocked: number
+}
+
+export interface OrganizationRow extends Managed {
+  organization_id: string
+  organization_alias: string | null
+  budget_id: string | null
+  spend: number
+  budget_reset_at: number | null
+}
+
+export interface OrganizationMemberRow {
+  organization_id: string
+  user_id: string
+  user_role: string
+  budget_id: string | null
+  spend: number
+  budget_reset_at: number | null
+  created_at: number
+}
+
+export interface ProjectRow extends Managed {
+  project_id: string
+  project_alias: string | null
+  team_id: string | null
+  budget_id: string | null
+  spend: number
+  budget_reset_at: number | null
+  blocked: number
+}
+
+/** Customers, in LiteLLM's other word. */
+export interface EndUserRow extends Managed {
+  user_id: string
+  alias: string | null
+  budget_id: string | null
+  spend: number
+  budget_reset_at: number | null
+  blocked: number
+}
+
+export interface BudgetRow extends Managed {
+  budget_id: string
+  budget_reset_at: number | null
+}
+
+export interface TagRow extends Managed {
+  name: string
+  budget_id: string | null
+  spend: number
+  budget_reset_at: number | null
+}
+
+export interface AccessGroupRow extends Managed {
+  access_group_id: string
+  access_group_name: string
+  budget_id: string | null
+  spend: number
+}
+
+export interface CredentialRow extends Managed {
+  credential_name: string
+  /** AES-256-GCM envelope of a JSON object. */
+  values_encrypted: string
+}
+
+/** A deployment kept in the database. `settings` holds `model_info`; vendor settings are encrypted whole. */
+export interface ModelRow extends Managed {
+  model_id: string
+  model_name: string
+  params_encrypted: string
+  team_id: string | null
+  blocked: number
+}
+
+export interface InvitationRow {
+  id: string
+  user_id: string
+  created_at: number
+  created_by: string | null
+  expires_at: number
+  accepted_at: number | null
+}
+
+export interface SessionRow {
+  /** SHA-256 of the session token in hex. */
+  token: string
+  user_id: string
+  created_at: number
+  expires_at: number
+  /** JSON: how the user logged in, address. */
+  settings: string
+}
+
+export interface JwtKeyMappingRow extends Managed {
+  id: string
+  claim_name: string
+  claim_value: string
+  /** Token (hash) of the virtual key that stands for the claim. */
+  token: string
+  active: number
+}
+
+export interface PolicyRow extends Managed {
+  policy_id: string
+  name: string
+  /** Lower is looked at first. */
+  position: number
+  enabled: number
+  dry_run: number
+}
+
+/** Settings made through the API, by section name; and what must be remembered once (`first_admin`, salts). */
+export interface SettingRow {
+  name: string
+  value: string
+  revision: number
+  updated_at: number
+  updated_by: string | null
+}
+
+export interface DeletedObjectRow {
+  id: string
+  kind: string
+  object_id: string
+  value: string
+  deleted_at: number
+  deleted_by: string | null
+}
+
+/** One call. See `SpendRecord` for what the fields mean. */
+export interface LedgerRow {
+  /** Call id: a record is written once, however often it is shipped. */
+  id: string
+  started_at: number
+  ended_at: number
+  /** `YYYY-MM-DD`, UTC, of `started_at`. */
+  date: string
+  route: string
+  operation: string
+  status: number
+  error: string | null
+  token: string | null
+  key_alias: string | null
+  user_id: string | null
+  team_id: string | null
+  organization_id: string | null
+  project_id: string | null
+  agent_id: string | null
+  end_user: string | null
+  session_id: string | null
+  model: string
+  model_group: string | null
+  deployment_id: string | null
+  provider: string | null
+  cost: number
+  input_tokens: number
+  output_tokens: number
+  cache_read_tokens: number
+  cache_write_tokens: number
+  reasoning_tokens: number
+  /** JSON list of text. */
+  tags: string
+  /** JSON: cost lines, latency by phase, attempts, request metadata, address, further usage. */
+  details: string
+}
+
+export interface LedgerBodyRow {
+  id: string
+  request: string | null
+  response: string | null
+  expires_at: number
+}
+
+/**
+ * Sums at ingest: one row per day, entity and combination of what was called. `entity` is one of `all`, `user`, `team`,
+ * `organization`, `end_user`, `tag`, `agent`, `project`; for `all` the id is empty.
+ */
+export interface DailySpendRow {
+  date: string
+  entity: string
+  entity_id: string
+  token: string
+  model: string
+  model_group: string
+  provider: string
+  route: string
+  requests: number
+  failed_requests: number
+  cost: number
+  input_tokens: number
+  output_tokens: number
+  cache_read_tokens: number
+  cache_write_tokens: number
+  reasoning_tokens: number
+  /** Milliseconds of duration, summed. */
+  duration_ms: number
+}
+
+/** Append-only; each record's hash covers the one before. */
+export interface AuditRow {
+  /** 1, 2, 3 … without gaps. */
+  seq: number
+  id: string
+  at: number
+  actor: string
+  actor_token: string | null
+  address: string | null
+  action: string
+  object_kind: string
+  object_id: string
+  outcome: string
+  before: string | null
+  after: string | null
+  details: string | null
+  previous_hash: string
+  hash: string
+}
+
+export interface SinkCursorRow {
+  sink: string
+  seq: number
+  updated_at: number
+}
