@@ -3,9 +3,14 @@
  * included. No prompt, no answer: bodies are kept apart, and only when asked.
  */
 export interface SpendRecord {
-  /** Call id (UUIDv7, or the caller's own); the idempotency key of the ledger. */
+  /**
+   * UUIDv7 made by the gateway, never by the caller: the idempotency key of the ledger. An id that callers choose would
+   * let them send every call under one id and pay for the first.
+   */
   readonly id: string
-  /** Epoch milliseconds. */
+  /** The id the caller saw (`x-litellm-call-id`), where it brought its own; undefined: `id` is what it saw. */
+  readonly callId: string | undefined
+  /** Epoch milliseconds. Decides the day and the budget window the call belongs to. */
   readonly startedAt: number
   readonly endedAt: number
   /** Canonical route, `/v1/chat/completions`. */

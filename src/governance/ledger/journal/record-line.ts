@@ -1,0 +1,157 @@
+import type { CostLine, SpendRecord } from '../spend-record.ts'
+
+/**
+ * A record as one line of JSON: a list whose first element is the version of the shape, then the fields in the order of
+ * `encodeRecord`. Written by hand: with the checksum about 1.8 µs a record where `JSON.stringify` of the object takes
+ * 1.5 µs without, but 470 bytes instead of 880, and read back in 0.9 µs instead of 2.0 (200,000 each, Node 24). The
+ * read back matters as much as the write: every record is read once.
+ */
+export const recordVersion = 1
+
+/** Longest text kept of any one field; names and ids are shorter, callers' inventions are not. */
+const maxText = 512
+const maxTags = 64
+/** Characters of JSON. */
+const maxMetadata = 16_384
+
+export function encodeRecord(record: SpendRecord): string {
+  const { caller, tokens, latency } = record
+  return (
+    `[${recordVersion},${text(record.id)},${optional(record.callId)},${int(record.startedAt)},${int(record.endedAt)},` +
+    `${text(record.route)},${text(record.operation)},${int(record.status)},${optional(record.error)},` +
+    `${optional(caller.token)},${optional(caller.keyAlias)},${optional(caller.userId)},${optional(caller.teamId)},` +
+    `${optional(caller.organizationId)},${optional(caller.projectId)},${optional(caller.agentId)},` +
+    `${optional(caller.endUser)},${optional(caller.sessionId)},${optional(caller.address)},` +
+    `${text(record.model)},${optional(record.modelGroup)},${optional(record.deploymentId)},` +
+    `${optional(record.provider)},${optional(record.upstreamModel)},` +
+    `${int(record.cost)},${record.unpriced ? 1 : 0},${costLines(record.costLines)},` +
+    `${int(tokens.input)},${int(tokens.output)},${int(tokens.cacheRead)},${int(tokens.cacheWrite)},` +
+    `${int(tokens.reasoning)},${record.stream ? 1 : 0},${record.cacheHit ? 1 : 0},` +
+    `${int(record.attempts)},${int(record.fallbacks)},${micros(latency.total)},${micros(latency.upstream)},` +
+    `${micros(latency.overhead)},${latency.ttft === undefined ? 'null' : micros(latency.ttft)},` +
+    `${tagList(record.tags)},${metadata(record.metadata)}]`
+  )
+}
+
+/** @throws TypeError when the list is not what `encodeRecord` wrote. */
+export function decodeRecord(line: readonly unknown[]): SpendRecord {
+  let at = 1
+  const string = (): string => {
+    const value = line[at++]
+    if (typeof value !== 'string') throw new TypeError(`field ${at - 1} of the record is not text`)
+    return value
+  }
+  const maybe = (): string | undefined => (line[at] === null ? skip() : string())
+  const skip = (): undefined => {
+    at++
+  }
+  const number = (): number => {
+    const value = line[at++]
+    if (typeof value !== 'number') throw new TypeError(`field ${at - 1} of the record is not a number`)
+    return value
+  }
+  const flag = (): boolean => number() === 1
+  const millis = (): number => number() / 1000
+  return {
+    id: string(),
+    callId: maybe(),
+    startedAt: number(),
+    endedAt: number(),
+    route: string(),
+    operation: string(),
+    status: number(),
+    error: maybe(),
+    caller: {
+      token: maybe(),
+      keyAlias: maybe(),
+      userId: maybe(),
+      teamId: maybe(),
+      organizationId: maybe(),
+      projectId: maybe(),
+      agentId: maybe(),
+      endUser: maybe(),
+      sessionId: maybe(),
+      address: maybe(),
+    },
+    model: string(),
+    modelGroup: maybe(),
+    deploymentId: maybe(),
+    provider: maybe(),
+    upstreamModel: maybe(),
+    cost: number(),
+    unpriced: flag(),
+    costLines: decodeCostLines(line[at++]),
+    tokens: {
+      input: number(),
+      output: number(),
+      cacheRead: number(),
+      cacheWrite: number(),
+      reasoning: number(),
+    },
+    stream: flag(),
+    cacheHit: flag(),
+    attempts: number(),
+    fallbacks: number(),
+    latency: { total: millis(), upstream: millis(), overhead: millis(), ttft: line[at] === null ? skip() : millis() },
+    tags: line[at++] as readonly string[],
+    metadata: (line[at] ?? undefined) as Readonly<Record<string, unknown>> | undefined,
+  }
+}
+
+/** Text as JSON. The look at each character is what makes `JSON.stringify`, with its call out of JavaScript, rare. */
+function text(value: string): string {
+  const { length } = value
+  if (length > maxText) return JSON.stringify(value.slice(0, maxText))
+  for (let index = 0; index < length; index++) {
+    const code = value.charCodeAt(index)
+    // Control characters, '"', '\' and everything beyond ASCII (which may be half of a surrogate pair).
+    if (code < 32 || code === 34 || code === 92 || code > 126) return JSON.stringify(value)
+  }
+  return `"${value}"`
+}
+
+const optional = (value: string | undefined): string => (value === undefined ? 'null' : text(value))
+
+/** A number that JSON cannot hold would make the whole record unreadable. */
+const int = (value: number): number =>
+  Number.isSafeInteger(value) ? value : Number.isFinite(value) ? Math.round(value) : 0
+
+/** Milliseconds, kept to the microsecond. */
+const micros = (milliseconds: number): number => int(Math.round(milliseconds * 1000))
+
+function costLines(lines: readonly CostLine[]): string {
+  let json = '['
+  for (let index = 0; index < lines.length; index++) {
+    const line = lines[index]
+    if (line === undefined) continue
+    json += `${index === 0 ? '' : ','}${text(line.item)},${Number.isFinite(line.units) ? line.units : 0},${int(line.cost)}`
+  }
+  return `${json}]`
+}
+
+function decodeCostLines(flat: unknown): CostLine[] {
+  const list = flat as readonly unknown[]
+  const lines: CostLine[] = []
+  for (let index = 0; index + 2 < list.length; index += 3) {
+    lines.push({ item: String(list[index]), units: Number(list[index + 1]), cost: Number(list[index + 2]) })
+  }
+  return lines
+}
+
+function tagList(tags: readonly string[]): string {
+  let json = '['
+  const count = Math.min(tags.length, maxTags)
+  for (let index = 0; index < count; index++) json += `${index === 0 ? '' : ','}${text(tags[index] ?? '')}`
+  return `${json}]`
+}
+
+function metadata(value: Readonly<Record<string, unknown>> | undefined): string {
+  if (value === undefined) return 'null'
+  try {
+    const json = JSON.stringify(value)
+    return json.length <= maxMetadata ? json : `{"truncated_characters":${json.length}}`
+  } catch {
+    // Circular, or a bigint in it: the call is worth more than its labels.
+    return '{"unreadable":true}'
+  }
+}
