@@ -13,7 +13,7 @@ const prefix = 9
 /** The JSON of a line (without its line feed), or undefined when it is torn or damaged. */
 export function openLine(line: Buffer): string | undefined {
   if (line.length <= prefix || line[8] !== 0x20) return undefined
-  const expected = Number.parseInt(line.latin1Slice(0, 8), 16)
+  const expected = Number.parseInt(line.toString('latin1', 0, 8), 16)
   if (crc32(line.subarray(prefix)) !== expected) return undefined
-  return line.utf8Slice(prefix, line.length)
+  return line.toString('utf8', prefix)
 }

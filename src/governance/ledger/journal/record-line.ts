@@ -8,8 +8,11 @@ import type { CostLine, SpendRecord } from '../spend-record.ts'
  */
 export const recordVersion = 1
 
-/** Longest text kept of any one field; names and ids are shorter, callers' inventions are not. */
-const maxText = 512
+/**
+ * Characters kept of any one field: names and ids are shorter, callers' inventions are not, and an index of PostgreSQL
+ * holds no more than 2,704 bytes.
+ */
+const maxText = 256
 const maxTags = 64
 /** Characters of JSON. */
 const maxMetadata = 16_384
@@ -101,14 +104,18 @@ export function decodeRecord(line: readonly unknown[]): SpendRecord {
 /** Text as JSON. The look at each character is what makes `JSON.stringify`, with its call out of JavaScript, rare. */
 function text(value: string): string {
   const { length } = value
-  if (length > maxText) return JSON.stringify(value.slice(0, maxText))
+  if (length > maxText) return oddText(value)
   for (let index = 0; index < length; index++) {
     const code = value.charCodeAt(index)
-    // Control characters, '"', '\' and everything beyond ASCII (which may be half of a surrogate pair).
-    if (code < 32 || code === 34 || code === 92 || code > 126) return JSON.stringify(value)
+    // Control characters, '"', '\' and everything beyond ASCII.
+    if (code < 32 || code === 34 || code === 92 || code > 126) return oddText(value)
   }
   return `"${value}"`
 }
+
+/** Halves of surrogate pairs and U+0000 have no place in a database: what is looked up later must be what was stored. */
+const oddText = (value: string): string =>
+  JSON.stringify(value.slice(0, maxText).toWellFormed().replaceAll('\0', '\ufffd'))
 
 const optional = (value: string | undefined): string => (value === undefined ? 'null' : text(value))
 

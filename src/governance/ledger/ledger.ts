@@ -1,0 +1,132 @@
+import { join } from 'node:path'
+import { type Clock, systemClock } from '../../platform/clock.ts'
+import { newId } from '../../platform/ids.ts'
+import type { Store } from '../../platform/store/store.ts'
+import type { Logger } from '../../platform/telemetry/logger.ts'
+import { type Appended, type Fsync, Journal, type OnFull } from './journal/journal.ts'
+import { encodeRecord } from './journal/record-line.ts'
+import { type Backlog, Shipper } from './shipping/shipper.ts'
+import type { SpendRecord } from './spend-record.ts'
+
+export interface LedgerOptions {
+  /** Of the journal; made when it is not there. Several processes of one machine may share it. */
+  readonly directory: string
+  readonly store: Store
+  readonly log: Logger
+  readonly clock?: Clock
+  /** Whether this process brings records into the store when no other one does. A worker beside a primary need not. Default true. */
+  readonly ship?: boolean
+  /** Milliseconds between two looks at the journal. Default 250. */
+  readonly interval?: number
+  /** Records per transaction. Default 500. */
+  readonly batchSize?: number
+  /** Bytes the journal may take while the store is down. Default 2 GB. */
+  readonly maxBytes?: number
+  /** Bytes of one file. Default 16 MB. */
+  readonly segmentBytes?: number
+  /** Milliseconds one file is written to. Default 5 minutes; the same in all processes that share a directory. */
+  readonly segmentAge?: number
+  /** Default `refuse`. */
+  readonly onFull?: OnFull
+  /** Default `never`. */
+  readonly fsync?: Fsync
+}
+
+export interface LedgerState extends Backlog {
+  /** False while calls are to be refused with `ledger_unavailable`. */
+  readonly accepting: boolean
+  /** The disk takes nothing at the moment. */
+  readonly failing: boolean
+  /** Bytes of all journal files in the directory, shipped or not. */
+  readonly directoryBytes: number
+  /** Of this process, since it started. */
+  readonly appended: number
+  readonly shipped: number
+  /** Given up because the journal had no room. */
+  readonly dropped: number
+  /** Lines of the journal that could not be read. */
+  readonly damaged: number
+  /** Records whose content the store refused; kept in `rejected.lines`. */
+  readonly rejected: number
+}
+
+/**
+ * The books of the gateway. Every call ends as exactly one record: appended to a local file before the last byte of its
+ * response is sent, brought into the store in batches a moment later, and written there once, whatever crashes between.
+ */
+export interface Ledger {
+  /** Ask before a call: false when its record would have no place and `onFull` says to refuse. Costs nothing. */
+  readonly accepting: boolean
+  /**
+   * Appends and then calls `done`, before this turn of the event loop ends: end the response there. `written` false: the
+   * disk takes nothing and the record is in memory for now, or it was dropped.
+   */
+  append(record: SpendRecord, done?: Appended): void
+  /** Anything else for the journal: a line made by one of the encoders. */
+  appendLine(json: string): void
+  /** Ships what there is; resolves with whether it all arrived within the time, in milliseconds. */
+  flush(timeout: number): Promise<boolean>
+  /** Flushes within the time and lets go of the directory; what could not be shipped is on disk for the next start. */
+  close(timeout: number): Promise<void>
+  backlog(): LedgerState
+}
+
+/** @throws Error when the directory cannot be made or written to. */
+export function openLedger(options: LedgerOptions): Ledger {
+  const { store, log, clock = systemClock, segmentAge = 300_000, ship = true } = options
+  const instance = newId()
+  const directory = join(options.directory)
+  const journal = new Journal({
+    directory,
+    instance,
+    maxBytes: options.maxBytes ?? 2_000_000_000,
+    segmentBytes: options.segmentBytes ?? 16_000_000,
+    segmentAge,
+    onFull: options.onFull ?? 'refuse',
+    fsync: options.fsync ?? 'never',
+    clock,
+    log,
+  })
+  const shipper = new Shipper({
+    directory,
+    instance,
+    journal,
+    store,
+    clock,
+    log,
+    ship,
+    interval: options.interval ?? 250,
+    batchSize: options.batchSize ?? 500,
+    segmentAge,
+  })
+  shipper.start()
+  let closing: Promise<void> | undefined
+  return {
+    get accepting() {
+      return journal.accepting
+    },
+    append: (record, done) => journal.append(encodeRecord(record), done),
+    appendLine: json => journal.append(json),
+    flush: timeout => shipper.flush(timeout),
+    close(timeout) {
+      closing ??= close(journal, shipper, timeout)
+      return closing
+    },
+    backlog: () => ({
+      ...shipper.backlog,
+      ...shipper.counts,
+      accepting: journal.accepting,
+      failing: journal.failing,
+      directoryBytes: journal.directoryBytes,
+      appended: journal.appended,
+      dropped: journal.dropped,
+    }),
+  }
+}
+
+async function close(journal: Journal, shipper: Shipper, timeout: number): Promise<void> {
+  const deadline = performance.now() + timeout
+  await shipper.flush(timeout)
+  journal.close()
+  await shipper.stop(Math.max(100, deadline - performance.now()))
+}
