@@ -34,11 +34,9 @@ export function rulesOf(scope: Scope, id: string, settings: LimitSettings, reset
   const rules = new Rules(scope, id)
   const metadata = recordAt(settings, 'metadata') ?? {}
   const from = scope === 'agent' ? { ...recordAt(settings, 'litellm_params'), ...settings } : settings
-  for (const [metric, names] of rateFields) {
-    rules.rate(metric, countOf(firstOf(from, ...names.map(name => `team_member_${name}`), ...names)))
-  }
+  for (const [metric, names] of rateFields) rules.rate(metric, countOf(firstOf(from, ...wordsOf(scope, names))))
   rules.add('parallel', countOf(firstOf(from, 'max_parallel_requests')), undefined, undefined)
-  addBudget(rules, scope, { ...metadata, ...from }, resetAt)
+  addBudget(rules, scope, from, metadata, resetAt)
   for (const entry of recordsAt(from, 'budget_limits')) {
     const window = calendarWindow(entry['budget_duration'], momentOf(entry['reset_at']))
     rules.add('budget', dollarsOf(entry['max_budget']), window, undefined)
@@ -49,8 +47,15 @@ export function rulesOf(scope: Scope, id: string, settings: LimitSettings, reset
     for (const [model, limit] of Object.entries(perModel)) rules.rate(metric, countOf(limit), model)
   }
   addModelBudgets(rules, recordAt(from, 'model_max_budget') ?? recordAt(metadata, 'model_max_budget'))
-  if (scope === 'key' || scope === 'agent') return [...rules.list(), ...sessionRules(scope, id, { ...metadata, ...from })]
+  if (scope === 'key' || scope === 'agent')
+    return [...rules.list(), ...sessionRules(scope, id, { ...metadata, ...from })]
   return rules.list()
+}
+
+/** What a team's settings say of each of its members: laid under the settings of the membership. */
+export function memberDefaults(teamSettings: LimitSettings): LimitSettings {
+  const own = { ...recordAt(teamSettings, 'metadata'), ...teamSettings }
+  return Object.fromEntries(Object.entries(own).filter(([name]) => name.startsWith('team_member_')))
 }
 
 /** The caps of a single session, LiteLLM's for agents; a key without an agent may have them in its metadata. */
@@ -64,17 +69,27 @@ function sessionRules(scope: Scope, id: string, settings: LimitSettings): readon
   return rules.list()
 }
 
-function addBudget(rules: Rules, scope: Scope, settings: LimitSettings, resetAt: number | undefined): void {
-  const names = ['max_budget_in_team', 'team_member_budget', 'max_budget', 'budget_limit']
-  let limit = dollarsOf(firstOf(settings, ...names))
+/** A team's settings hold its members' limits too (`team_member_rpm_limit`): they are the members', not the team's. */
+const wordsOf = (scope: Scope, names: readonly string[]): readonly string[] =>
+  scope === 'team_member' ? [...names.map(name => `team_member_${name}`), ...names] : names
+
+function addBudget(
+  rules: Rules,
+  scope: Scope,
+  settings: LimitSettings,
+  metadata: LimitSettings,
+  resetAt: number | undefined,
+): void {
+  const names = scope === 'team_member' ? ['max_budget_in_team', 'team_member_budget'] : []
+  let limit = dollarsOf(firstOf(settings, ...names, 'max_budget', 'budget_limit'))
   // For the whole proxy, 0 is LiteLLM's "no budget"; everywhere else it means that nothing may be spent.
   if (scope === 'global' && limit === 0) limit = undefined
   const softLimit = dollarsOf(firstOf(settings, 'soft_budget'))
   if (limit === undefined && softLimit === undefined) return
-  const duration = firstOf(settings, 'team_member_budget_duration', 'budget_duration', 'time_period')
+  const duration = firstOf(settings, ...wordsOf(scope, ['budget_duration', 'time_period']))
   rules.add('budget', limit ?? Number.POSITIVE_INFINITY, calendarWindow(duration, resetAt), undefined, {
     softLimit,
-    raise: temporaryRaise(settings),
+    raise: temporaryRaise({ ...metadata, ...settings }),
     inRow: true,
   })
 }

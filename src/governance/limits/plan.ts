@@ -1,0 +1,193 @@
+import type { LeaseItem } from '../../platform/shared-state/shared-state.ts'
+import type { Principal } from '../authentication/principal.ts'
+import type { LimitRule } from './limit-rule.ts'
+import { type ModelFacts, speaksOf } from './model-facts.ts'
+import { type Amounts, PlannedLimit, type PlannedLimitOptions, type PlanServices } from './planned-limit.ts'
+import { defaultPool, Saturation, shareOf } from './priorities.ts'
+
+/** What of a call, beyond its principal and its model, limits depend on. */
+export interface CallLimitsInput {
+  readonly principal: Principal
+  readonly model: ModelFacts
+  /** Limits of the end user and of the tags: stable lists, one object each as long as nothing changes. */
+  readonly more: readonly (readonly LimitRule[])[]
+  readonly sessionId: string | undefined
+}
+
+/** The limits that hold for a call, in the order they are asked. */
+export class LimitPlan {
+  readonly limits: readonly PlannedLimit[]
+  readonly sessionRules: readonly LimitRule[]
+  readonly #constant: boolean
+  #items: readonly LeaseItem[] | undefined
+  #itemsUntil = Number.NEGATIVE_INFINITY
+
+  constructor(limits: readonly PlannedLimit[], sessionRules: readonly LimitRule[] = []) {
+    this.limits = limits
+    this.sessionRules = sessionRules
+    this.#constant = limits.every(limit => limit.constant)
+  }
+
+  /** What to take of each limit, item by item in the order of `limits`. @param now epoch ms */
+  items(amounts: Amounts, now: number): readonly LeaseItem[] {
+    if (this.#items !== undefined && now < this.#itemsUntil) return this.#items
+    const { limits } = this
+    const items = new Array<LeaseItem>(limits.length)
+    for (let i = 0; i < limits.length; i++) items[i] = (limits[i] as PlannedLimit).item(amounts, now)
+    if (this.#constant) {
+      this.#items = items
+      this.#itemsUntil = limits.reduce((until, limit) => Math.min(until, limit.windowEnd), Number.POSITIVE_INFINITY)
+    }
+    return items
+  }
+}
+
+const empty = new LimitPlan([])
+
+/**
+ * Turns rules into plans and keeps them: per principal and model, and per list of end-user or tag rules and model. One
+ * per snapshot; a changed principal is another object, and its old plans go with the old one.
+ */
+export class LimitPlanner {
+  readonly #services: PlanServices
+  readonly #ofPrincipal = new WeakMap<Principal, WeakMap<ModelFacts, LimitPlan>>()
+  readonly #ofRules = new WeakMap<readonly LimitRule[], WeakMap<ModelFacts, LimitPlan>>()
+  readonly #ofRulesUncounted = new WeakMap<readonly LimitRule[], WeakMap<ModelFacts, LimitPlan>>()
+  readonly #saturations = new WeakMap<ModelFacts, Saturation>()
+
+  constructor(services: PlanServices) {
+    this.#services = services
+  }
+
+  plan({ principal, model, more, sessionId }: CallLimitsInput): LimitPlan {
+    const own = this.#principalPlan(principal, model)
+    const session = sessionId !== undefined && own.sessionRules.length > 0
+    if (more.length === 0 && !session) return own
+    const limits = [...own.limits]
+    const cache = principal.admin ? this.#ofRulesUncounted : this.#ofRules
+    for (const rules of more) limits.push(...this.#rulesPlan(cache, rules, model, principal.admin).limits)
+    if (session) {
+      for (const rule of own.sessionRules) {
+        // The session is the caller's word: bounded, as every name of a counter.
+        const scopeId = `${rule.scopeId}:${sessionId.slice(0, 256)}`
+        limits.push(new PlannedLimit({ ...rule, scopeId }, this.#services))
+      }
+    }
+    return limits.length === 0 ? empty : new LimitPlan(limits)
+  }
+
+  #principalPlan(principal: Principal, model: ModelFacts): LimitPlan {
+    let plans = this.#ofPrincipal.get(principal)
+    if (plans === undefined) {
+      plans = new WeakMap()
+      this.#ofPrincipal.set(principal, plans)
+    }
+    let plan = plans.get(model)
+    if (plan === undefined) {
+      plan = this.#compile(principal, model)
+      plans.set(model, plan)
+    }
+    return plan
+  }
+
+  #rulesPlan(
+    cache: WeakMap<readonly LimitRule[], WeakMap<ModelFacts, LimitPlan>>,
+    rules: readonly LimitRule[],
+    model: ModelFacts,
+    countOnly: boolean,
+  ): LimitPlan {
+    let plans = cache.get(rules)
+    if (plans === undefined) {
+      plans = new WeakMap()
+      cache.set(rules, plans)
+    }
+    let plan = plans.get(model)
+    if (plan === undefined) {
+      plan = new LimitPlan(this.#planned(rules, model, countOnly))
+      plans.set(model, plan)
+    }
+    return plan
+  }
+
+  #compile(principal: Principal, model: ModelFacts): LimitPlan {
+    const { enforcement } = this.#services
+    const rules = principal.limits.filter(rule => rule.scope !== 'session')
+    const { defaultParallel } = enforcement
+    const keyParallel = rules.some(
+      rule => rule.scope === 'key' && rule.metric === 'parallel' && rule.model === undefined,
+    )
+    if (defaultParallel !== undefined && principal.proof === 'virtual_key' && !keyParallel) {
+      rules.push({
+        scope: 'key',
+        scopeId: principal.token,
+        metric: 'parallel',
+        limit: defaultParallel,
+        window: undefined,
+        model: undefined,
+      })
+    }
+    const limits = this.#planned(enforcement.globalRules, model, principal.admin)
+    limits.push(...this.#planned(rules, model, false), ...this.#capacity(principal, model))
+    return new LimitPlan(
+      limits,
+      principal.limits.filter(rule => rule.scope === 'session' && speaksOf(rule, model)),
+    )
+  }
+
+  #planned(rules: readonly LimitRule[], model: ModelFacts, countOnly: boolean): PlannedLimit[] {
+    const shown = new Set<string>()
+    const limits: PlannedLimit[] = []
+    for (const rule of rules) {
+      if (!speaksOf(rule, model)) continue
+      const name = `${rule.scope}:${rule.metric}:${rule.model ?? ''}`
+      limits.push(
+        new PlannedLimit(rule, this.#services, {
+          countOnly: countOnly || (model.free && rule.metric === 'budget'),
+          hidden: shown.has(name),
+        }),
+      )
+      shown.add(name)
+    }
+    return limits
+  }
+
+  /** The group's own limits and the caller's share of them, where capacity is divided by priority. */
+  #capacity(principal: Principal, model: ModelFacts): PlannedLimit[] {
+    const { priorities } = this.#services.enforcement
+    if (priorities === undefined) return []
+    let saturation = this.#saturations.get(model)
+    if (saturation === undefined) {
+      saturation = new Saturation(priorities)
+      this.#saturations.set(model, saturation)
+    }
+    const wanted = principal.metadata['priority']
+    const priority = typeof wanted === 'string' && priorities.shares.has(wanted) ? wanted : undefined
+    const share = shareOf(priority, priorities, model)
+    const limits: PlannedLimit[] = []
+    for (const [metric, capacity] of [
+      ['requests', model.rpm],
+      ['tokens', model.tpm],
+    ] as const) {
+      if (capacity === undefined) continue
+      const rule = { metric, window: { kind: 'seconds', seconds: 60 }, model: undefined } as const
+      const options: PlannedLimitOptions = { countOnly: principal.admin }
+      limits.push(
+        new PlannedLimit({ ...rule, scope: 'model_group', scopeId: model.name, limit: capacity }, this.#services, {
+          ...options,
+          saturates: saturation,
+        }),
+        new PlannedLimit(
+          {
+            ...rule,
+            scope: 'priority',
+            scopeId: `${model.name}:${priority ?? defaultPool}`,
+            limit: Math.floor(capacity * share),
+          },
+          this.#services,
+          { ...options, strictWhen: saturation },
+        ),
+      )
+    }
+    return limits
+  }
+}

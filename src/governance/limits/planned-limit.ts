@@ -1,0 +1,175 @@
+import type { Clock } from '../../platform/clock.ts'
+import type { CounterValue, LeaseItem, Window } from '../../platform/shared-state/shared-state.ts'
+import { parseDuration } from './durations.ts'
+import type { Enforcement } from './enforcement.ts'
+import { headerNames, type LimitHeaders } from './header-names.ts'
+import type { LimitRule } from './limit-rule.ts'
+import { type ModelFacts, speaksOf } from './model-facts.ts'
+import type { Saturation } from './priorities.ts'
+import { counterOf } from './rules.ts'
+import type { SpendSource } from './spend-source.ts'
+
+/** What a call uses: an estimate before it, the truth after it. Whole numbers. */
+export interface Amounts {
+  readonly inputTokens: number
+  readonly outputTokens: number
+  /** Nano-dollars. */
+  readonly cost: number
+}
+
+export interface PlanServices {
+  readonly enforcement: Enforcement
+  readonly spend: SpendSource
+  readonly clock: Clock
+}
+
+export interface PlannedLimitOptions {
+  /** Counts but never refuses: an administrator's call, a model that costs nothing. */
+  readonly countOnly?: boolean
+  /** Applies only while its group is saturated; otherwise it only counts. */
+  readonly strictWhen?: Saturation
+  /** The group's own limit, which tells how saturated it is. */
+  readonly saturates?: Saturation
+  /** Not told in headers: another limit has the same names there. */
+  readonly hidden?: boolean
+}
+
+/**
+ * A rule made ready for calls: its counter's name, its window and everything else that is the same for many calls is
+ * computed once. One object per rule, principal and model; calls come by the thousand a second.
+ */
+export class PlannedLimit {
+  readonly rule: LimitRule
+  readonly counter: string
+  readonly headers: LimitHeaders | undefined
+  readonly saturates: Saturation | undefined
+  readonly countOnly: boolean
+  /** What it stands at is looked at after every reservation. */
+  readonly watched: boolean
+  readonly #strictWhen: Saturation | undefined
+  readonly #enforcement: Enforcement
+  readonly #seed: (() => Promise<number>) | undefined
+  readonly #overdraft: boolean
+  #window: Window
+  /** Epoch ms from which `#window` is another one. */
+  #windowEnd: number
+  /** For what every call uses the same of. */
+  #fixed: LeaseItem | undefined
+
+  constructor(rule: LimitRule, { enforcement, spend, clock }: PlanServices, options: PlannedLimitOptions = {}) {
+    this.rule = rule
+    this.counter = counterOf(rule)
+    this.headers = options.hidden === true ? undefined : headerNames(rule)
+    this.countOnly = options.countOnly ?? false
+    this.saturates = options.saturates
+    this.watched = rule.metric === 'budget' || options.saturates !== undefined
+    this.#strictWhen = options.strictWhen
+    this.#enforcement = enforcement
+    // Spend is in the books and rates are not: a lost budget counter is found again, a lost minute is forgiven.
+    this.#seed =
+      rule.metric === 'budget' && rule.scope !== 'session'
+        ? () => spend.spent(rule, this.windowStart(clock.epoch()))
+        : undefined
+    this.#overdraft = rule.metric !== 'requests' && rule.metric !== 'parallel'
+    this.#window = { kind: 'forever' }
+    this.#windowEnd = Number.NEGATIVE_INFINITY
+    this.#fixed = undefined
+  }
+
+  /** The same item for every call of this window. */
+  get constant(): boolean {
+    return !this.#overdraft && this.#strictWhen === undefined
+  }
+
+  get windowEnd(): number {
+    return this.#windowEnd
+  }
+
+  /** The limit at a moment: temporary raises end. */
+  limit(now: number): number {
+    const { raise, limit } = this.rule
+    return raise !== undefined && now < raise.until ? limit + raise.amount : limit
+  }
+
+  /** What a call takes of it at worst. */
+  item(amounts: Amounts, now: number): LeaseItem {
+    if (now >= this.#windowEnd) this.#advance(now)
+    if (this.#fixed !== undefined) return this.#fixed
+    const free = this.countOnly || (this.#strictWhen !== undefined && !this.#strictWhen.strict(now))
+    const item: LeaseItem = {
+      key: this.counter,
+      window: this.#window,
+      limit: free ? Number.POSITIVE_INFINITY : this.limit(now),
+      amount: this.amount(amounts),
+      overdraft: this.#overdraft,
+      seed: this.#seed,
+    }
+    if (this.constant) this.#fixed = item
+    return item
+  }
+
+  amount({ inputTokens, outputTokens, cost }: Amounts): number {
+    switch (this.rule.metric) {
+      case 'requests':
+      case 'parallel':
+        return 1
+      case 'input_tokens':
+        return inputTokens
+      case 'output_tokens':
+        return outputTokens
+      case 'budget':
+        return cost
+      case 'tokens': {
+        const { tokenType } = this.#enforcement
+        if (tokenType === 'total') return inputTokens + outputTokens
+        return tokenType === 'input' ? inputTokens : outputTokens
+      }
+    }
+  }
+
+  /** What a finished call has used of it: calls in parallel are over then. */
+  used(actual: Amounts): number {
+    return this.rule.metric === 'parallel' ? 0 : this.amount(actual)
+  }
+
+  /** Whether calls that this group answered count. */
+  speaksOf(model: ModelFacts): boolean {
+    const { rule } = this
+    if (rule.scope === 'model_group') return rule.scopeId === model.name
+    if (rule.scope === 'priority') return rule.scopeId.startsWith(`${model.name}:`)
+    return speaksOf(rule, model)
+  }
+
+  /** How full the group is, for the shares of its priorities. */
+  observe(value: CounterValue, now: number): void {
+    this.saturates?.observe(this.counter, value.used + value.reserved, this.rule.limit, value.resetAt, now)
+  }
+
+  /** Undefined: the window has no beginning that a calendar knows. */
+  windowStart(now: number): number | undefined {
+    const { window } = this.rule
+    const duration = window?.kind === 'calendar' ? parseDuration(window.duration) : undefined
+    return duration === undefined ? undefined : this.#enforcement.calendar.window(duration, now).start
+  }
+
+  #advance(now: number): void {
+    const { window } = this.rule
+    this.#fixed = undefined
+    this.#windowEnd = Number.POSITIVE_INFINITY
+    if (this.rule.metric === 'parallel') this.#window = { kind: 'live' }
+    else if (window === undefined) this.#window = { kind: 'forever' }
+    else if (window.kind === 'seconds') this.#window = { kind: 'rate', ms: window.seconds * 1000 }
+    else {
+      const duration = parseDuration(window.duration)
+      if (duration === undefined) {
+        this.#window = { kind: 'forever' }
+        return
+      }
+      // The end that the object's row states wins: windows of imported objects began whenever they were made.
+      const stated = window.resetAt !== undefined && window.resetAt > now ? window.resetAt : undefined
+      const at = stated ?? this.#enforcement.calendar.window(duration, now).end
+      this.#window = { kind: 'until', at }
+      this.#windowEnd = at
+    }
+  }
+}

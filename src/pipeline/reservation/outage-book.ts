@@ -1,0 +1,103 @@
+import type { PlannedLimit } from '../../governance/limits/planned-limit.ts'
+import type { LeaseItem, SharedState } from '../../platform/shared-state/shared-state.ts'
+import type { Logger } from '../../platform/telemetry/logger.ts'
+import { leaseTime } from './renewals.ts'
+
+/** Counters remembered; the spend of further ones is found again when their counters are next seeded from the books. */
+const maxCounters = 10_000
+/** Counters per message. */
+const batch = 200
+
+interface Owed {
+  readonly item: LeaseItem
+  amount: number
+}
+
+/**
+ * What calls used of lasting counters (budgets, quotas by the day) while shared state was away: brought there when it is
+ * back, so that an outage is no free budget.
+ */
+export class OutageBook {
+  readonly #state: SharedState
+  readonly #log: Logger
+  readonly #owed = new Map<string, Owed>()
+  #delivering = false
+  #serial = 0
+  readonly #forget: () => void
+
+  constructor(state: SharedState, log: Logger) {
+    this.#state = state
+    this.#log = log
+    this.#forget = state.onReconnect(() => void this.deliver())
+  }
+
+  get size(): number {
+    return this.#owed.size
+  }
+
+  note(limits: readonly PlannedLimit[], items: readonly LeaseItem[], used: readonly number[]): void {
+    for (let i = 0; i < limits.length; i++) {
+      const item = items[i]
+      const amount = used[i]
+      if (item === undefined || amount === undefined || amount === 0) continue
+      if (item.window.kind !== 'until' && item.window.kind !== 'forever') continue
+      const owed = this.#owed.get(item.key)
+      if (owed !== undefined) owed.amount += amount
+      else if (this.#owed.size < maxCounters) this.#owed.set(item.key, { item, amount })
+      else this.#log.warn({ counter: item.key }, 'spend during the outage is not carried over: too many counters')
+    }
+    if (this.#state.available) void this.deliver()
+  }
+
+  async deliver(): Promise<void> {
+    if (this.#delivering) return
+    this.#delivering = true
+    try {
+      while (this.#owed.size > 0) {
+        const some = [...this.#owed.values()].slice(0, batch)
+        for (const { item } of some) this.#owed.delete(item.key)
+        try {
+          await this.#bring(some)
+        } catch (error) {
+          for (const { item, amount } of some) this.#putBack(item, amount)
+          this.#log.warn({ err: error, counters: this.#owed.size }, 'spend during the outage waits for shared state')
+          return
+        }
+      }
+    } finally {
+      this.#delivering = false
+    }
+  }
+
+  close(): void {
+    this.#forget()
+  }
+
+  #putBack(item: LeaseItem, amount: number): void {
+    const owed = this.#owed.get(item.key)
+    if (owed === undefined) this.#owed.set(item.key, { item, amount })
+    else owed.amount += amount
+  }
+
+  /** As a lease, because only leases seed a counter that was lost; what the seed brings is in it already. */
+  async #bring(some: readonly Owed[]): Promise<void> {
+    const id = `outage:${process.pid}:${++this.#serial}`
+    const amounts = some.map(({ amount }) => amount)
+    const items = some.map(({ item }, index): LeaseItem => {
+      const { seed } = item
+      const seeded = async (): Promise<number> => {
+        amounts[index] = 0
+        return seed === undefined ? 0 : await seed()
+      }
+      return {
+        ...item,
+        limit: Number.POSITIVE_INFINITY,
+        amount: 0,
+        overdraft: true,
+        seed: seed === undefined ? undefined : seeded,
+      }
+    })
+    await this.#state.reserve(id, items, leaseTime)
+    this.#state.settle(id, amounts)
+  }
+}

@@ -1,0 +1,66 @@
+import type { SharedState } from '../../platform/shared-state/shared-state.ts'
+import type { Logger } from '../../platform/telemetry/logger.ts'
+
+/** Milliseconds a lease lives without renewal: how long a killed process keeps what it had reserved. */
+export const leaseTime = 60_000
+/** Milliseconds between renewals; two may be missed. */
+const period = 20_000
+/** Leases per message. */
+const batch = 5000
+
+/** A lease of a call that still runs. */
+export interface Renewable {
+  readonly id: string
+  readonly state: SharedState
+}
+
+/** Keeps the leases of running calls alive: all of them in one message, every 20 seconds, however many there are. */
+export class Renewals {
+  readonly #log: Logger
+  readonly #leases = new Set<Renewable>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(log: Logger) {
+    this.#log = log
+  }
+
+  add(lease: Renewable): void {
+    this.#leases.add(lease)
+    if (this.#timer === undefined) this.#timer = setInterval(() => this.#round(), period).unref()
+  }
+
+  remove(lease: Renewable): void {
+    this.#leases.delete(lease)
+  }
+
+  get size(): number {
+    return this.#leases.size
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    this.#leases.clear()
+  }
+
+  #round(): void {
+    if (this.#leases.size === 0) {
+      clearInterval(this.#timer)
+      this.#timer = undefined
+      return
+    }
+    const byState = new Map<SharedState, string[]>()
+    for (const { state, id } of this.#leases) {
+      const ids = byState.get(state)
+      if (ids === undefined) byState.set(state, [id])
+      else ids.push(id)
+    }
+    for (const [state, ids] of byState) {
+      for (let from = 0; from < ids.length; from += batch) {
+        state.renew(ids.slice(from, from + batch), leaseTime).catch((error: unknown) => {
+          this.#log.warn({ err: error, leases: ids.length }, 'leases of running calls could not be renewed')
+        })
+      }
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import type { Amounts } from '../../governance/limits/planned-limit.ts'
+import type { TokenUsage } from '../../translate/token-usage.ts'
+import type { GroupFacts } from './group-facts.ts'
+import type { Reservation } from './reservation.ts'
+
+/** How a call ended, as far as limits care. */
+export interface CallEnd {
+  /** Code or failure kind; undefined for a success. */
+  readonly error: string | undefined
+  /** What the vendor says was used; undefined where it said nothing. */
+  readonly usage: TokenUsage | undefined
+  /** Nano-dollars, as the ledger will have it; negative or undefined: not known. */
+  readonly cost: number | undefined
+  /** Content reached the caller: the vendor worked for this call, whatever came after. */
+  readonly answered: boolean
+  /** The group that answered, where it is not the one that was reserved for. */
+  readonly served?: GroupFacts | undefined
+}
+
+/**
+ * Replaces what was reserved by what was used. A call that failed before anything came gets everything back; tokens that
+ * were streamed are paid for, and a caller that leaves in the middle pays for what it got: where the vendor did not say how
+ * much that was, for the prompt at least.
+ */
+export function settleReservation(reservation: Reservation, end: CallEnd): void {
+  const { error, usage, answered } = end
+  if (error !== undefined && usage === undefined && !answered) {
+    reservation.refund()
+    return
+  }
+  reservation.settle(amountsOf(reservation, end), end.served)
+}
+
+function amountsOf({ estimate }: Reservation, { usage, cost }: CallEnd): Amounts {
+  const spent = cost === undefined || cost < 0 ? 0 : Math.round(cost)
+  if (usage === undefined) return { inputTokens: estimate.inputTokens, outputTokens: 0, cost: spent }
+  return { inputTokens: usage.input, outputTokens: usage.output, cost: spent }
+}
