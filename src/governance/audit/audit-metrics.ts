@@ -9,6 +9,7 @@ export class AuditMetrics {
   readonly #backlogAge: Gauge
   readonly #shipped: Counter
   readonly #failures: Counter
+  readonly #broken: CounterSeries
 
   constructor(registry: MetricsRegistry) {
     this.#records = registry.counter('routeiq_audit_records_total', 'Audit records written.', ['action', 'outcome'])
@@ -33,6 +34,9 @@ export class AuditMetrics {
       'sink',
     ])
     this.#failures = registry.counter('routeiq_audit_sink_failures_total', 'Batches a sink did not confirm.', ['sink'])
+    this.#broken = registry
+      .counter('routeiq_audit_chain_breaks_total', 'Times the audit log was found not to be what it was before.')
+      .labels()
   }
 
   recorded(contents: readonly AuditContent[]): void {
@@ -54,5 +58,9 @@ export class AuditMetrics {
 
   failed(sink: string): void {
     this.#failures.labels(sink).inc()
+  }
+
+  broken(): void {
+    this.#broken.inc()
   }
 }

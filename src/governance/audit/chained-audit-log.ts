@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import { type Clock, systemClock } from '../../platform/clock.ts'
 import type { Store } from '../../platform/store/store.ts'
 import type { Tables } from '../../platform/store/tables.ts'
+import { inTransaction } from '../../platform/store/transaction.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
 import { append } from './append.ts'
 import type { AuditEvent, AuditLog } from './audit-log.ts'
@@ -61,7 +62,9 @@ export class ChainedAuditLog implements AuditLog {
   async record(event: AuditEvent): Promise<void> {
     if (!this.#enabled) return
     if (outcomeOf(event) === 'denied') return this.#recordDenied(event)
-    await this.#store.db.transaction().execute(trx => this.recordIn(trx, event))
+    const contents = [contentOf(event, this.#clock.epoch())]
+    await inTransaction(this.#store, trx => append(trx, this.#store.dialect, contents))
+    this.#metrics.recorded(contents)
   }
 
   async recordIn(trx: Kysely<Tables>, ...events: readonly AuditEvent[]): Promise<void> {
@@ -135,7 +138,10 @@ export class ChainedAuditLog implements AuditLog {
       const batch = this.#waiting.slice(0, perTransaction)
       const contents = batch.map(({ content }) => content)
       try {
-        await this.#store.db.transaction().execute(trx => append(trx, this.#store.dialect, contents))
+        await inTransaction(this.#store, async trx => {
+          const fresh = this.#failures === 0 ? contents : await notYetWritten(trx, contents)
+          await append(trx, this.#store.dialect, fresh)
+        })
       } catch (error) {
         this.#failures = Math.min(this.#failures + 1, 10)
         this.#log.warn({ err: error, records: this.#waiting.length }, 'audit: denials wait for the store')
@@ -147,4 +153,12 @@ export class ChainedAuditLog implements AuditLog {
       for (const { written } of batch) written()
     }
   }
+}
+
+/** A transaction whose connection broke during the commit may have happened all the same. */
+async function notYetWritten(trx: Kysely<Tables>, contents: readonly AuditContent[]): Promise<readonly AuditContent[]> {
+  const ids = contents.map(({ id }) => id)
+  const rows = await trx.selectFrom('audit').select('id').where('id', 'in', ids).execute()
+  const written = new Set(rows.map(({ id }) => id))
+  return contents.filter(({ id }) => !written.has(id))
 }

@@ -1,4 +1,5 @@
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely'
+import { offsetPage } from '../../platform/store/pages.ts'
 import type { Store } from '../../platform/store/store.ts'
 import type { Tables } from '../../platform/store/tables.ts'
 import { kindOf } from './object-kinds.ts'
@@ -56,25 +57,14 @@ export async function queryAudit(store: Store, request: AuditPageRequest): Promi
   const { filter, page, pageSize, sortBy, descending } = request
   const where = (builder: Audit): Expression<SqlBool> => builder.and(conditions(builder, store.dialect, filter))
   const direction = descending ? 'desc' : 'asc'
-  // Times of several processes may tie or cross; the chain's own order decides then.
-  const column = sortBy === 'updated_at' ? 'at' : auditSortColumns[sortBy]
-  const [{ total }, records] = await Promise.all([
-    store.db
-      .selectFrom('audit')
-      .select(({ fn }) => fn.countAll<number | string>().as('total'))
-      .where(where)
-      .executeTakeFirstOrThrow(),
-    store.db
-      .selectFrom('audit')
-      .selectAll()
-      .where(where)
-      .orderBy(column, direction)
-      .orderBy('seq', direction)
-      .limit(pageSize)
-      .offset((page - 1) * pageSize)
-      .execute(),
-  ])
-  return { records, total: Number(total) }
+  const query = store.db
+    .selectFrom('audit')
+    .selectAll()
+    .where(where)
+    .orderBy(auditSortColumns[sortBy], direction)
+    .orderBy('seq', direction)
+  const { rows, total } = await offsetPage(query, page, pageSize)
+  return { records: rows, total }
 }
 
 export async function findRecord(store: Store, id: string): Promise<AuditRecord | undefined> {
