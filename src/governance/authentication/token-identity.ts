@@ -46,8 +46,10 @@ export interface AdmissionRules {
   readonly unknownUser: 'refuse' | 'admit'
   /** The token must lead to a team that exists. */
   readonly teamRequired: boolean
-  /** Choose among the user's own memberships when the token names no team, or one that does not exist. */
-  readonly useMemberships: 'never' | 'without_team_claim' | 'also_for_unknown_team'
+  /** Without a team in the token: take the user's membership if it has exactly one, or choose among all of them. */
+  readonly memberships: 'never' | 'single' | 'any'
+  /** The same when the teams of the token do not exist here. */
+  readonly membershipsForUnknownTeam: boolean
   /** Make the user's role and memberships equal to what the token says. */
   readonly sync: { readonly role: Role | undefined; readonly teamIds: readonly string[] } | undefined
 }
@@ -63,7 +65,8 @@ export const noRules: AdmissionRules = {
   upsertTeam: false,
   unknownUser: 'refuse',
   teamRequired: false,
-  useMemberships: 'never',
+  memberships: 'never',
+  membershipsForUnknownTeam: false,
   sync: undefined,
 }
 

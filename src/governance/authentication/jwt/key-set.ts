@@ -1,4 +1,12 @@
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWK, type JWTPayload, jwtVerify, type JWTVerifyOptions } from 'jose'
+import {
+  createLocalJWKSet,
+  errors,
+  type JSONWebKeySet,
+  type JWK,
+  type JWTPayload,
+  type JWTVerifyOptions,
+  jwtVerify,
+} from 'jose'
 import type { Clock } from '../../../platform/clock.ts'
 import type { Outbound } from '../../../platform/security/outbound.ts'
 import { identityUnavailable, tokenRejected } from '../token-errors.ts'

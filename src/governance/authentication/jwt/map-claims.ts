@@ -60,10 +60,10 @@ export function mapClaims(settings: JwtSettings, { claims, issuer }: VerifiedTok
     endUserId: pick(issuer?.end_user_id_jwt_field, fields.end_user_id_jwt_field),
     agentId: idAt(claims, fields.agent_id_jwt_field),
     models: admin ? undefined : modelsOf(settings, claims, bearer?.role),
-    routes: routesOf(settings, bearer?.role, { admin, team }),
-    rules: admissionRules(fields, claims, teamIds, { admin, teamClaimed: teamIds.length > 0 || teamAlias !== undefined }),
+    routes: routesOf(settings, claims, bearer?.role, { admin, team }),
+    rules: admissionRules(fields, claims, teamIds, admin),
     keyClaim: admin ? undefined : keyClaim,
-    expiresAt: typeof claims['exp'] === 'number' ? claims['exp'] * 1000 : undefined,
+    expiresAt: typeof claims['exp'] === 'number' ? (claims['exp'] + fields.leeway) * 1000 : undefined,
   })
 }
 
@@ -118,38 +118,39 @@ function modelsOf(
   return both.length === 0 ? ['no-default-models'] : both
 }
 
+/** The narrowest list that is set: by role permission, by scope, by kind of bearer. */
 function routesOf(
   { fields, rolePermissions }: JwtSettings,
+  claims: Claims,
   role: Role | undefined,
   { admin, team }: { readonly admin: boolean; readonly team: boolean },
 ): readonly string[] {
   const byRole = fields.enforce_rbac ? rolePermissions.find(entry => entry.role === role)?.routes : undefined
-  if (byRole !== undefined) return byRole
+  if (byRole !== undefined) return orNothing(byRole)
   if (admin) return fields.admin_allowed_routes
+  const mappings = fields.enforce_scope_based_access ? (fields.scope_mappings ?? []) : []
+  if (mappings.some(({ routes }) => routes !== undefined)) {
+    const scopes = scopesOf(claims)
+    return orNothing(unique(mappings.flatMap(({ scope, routes }) => (scopes.includes(scope) ? (routes ?? []) : []))))
+  }
   return team ? fields.team_allowed_routes : []
 }
 
-function admissionRules(
-  fields: JwtFields,
-  claims: Claims,
-  teamIds: readonly string[],
-  { admin, teamClaimed }: { readonly admin: boolean; readonly teamClaimed: boolean },
-): AdmissionRules {
-  const teamFields = fields.team_id_jwt_field !== undefined || fields.team_alias_jwt_field !== undefined
+/** An empty list would allow every route. */
+const orNothing = (routes: readonly string[]): readonly string[] => (routes.length === 0 ? ['none'] : routes)
+
+function admissionRules(fields: JwtFields, claims: Claims, teamIds: readonly string[], admin: boolean): AdmissionRules {
   return {
     upsertUser: fields.user_id_upsert && !admin,
     upsertTeam: fields.team_id_upsert && !admin,
     unknownUser: admin || fields.enforce_rbac ? 'admit' : 'refuse',
     teamRequired:
       !admin &&
-      (fields.enforce_team_based_model_access || teamFields) &&
-      !(fields.fallback_to_db_teams && !fields.enforce_team_based_model_access),
-    useMemberships:
-      fields.team_claim_fallback && teamClaimed
-        ? 'also_for_unknown_team'
-        : fields.fallback_to_db_teams || !teamFields
-          ? 'without_team_claim'
-          : 'never',
+      (fields.enforce_team_based_model_access ||
+        ((fields.team_id_jwt_field !== undefined || fields.team_alias_jwt_field !== undefined) &&
+          !fields.fallback_to_db_teams)),
+    memberships: admin ? 'never' : fields.fallback_to_db_teams ? 'any' : 'single',
+    membershipsForUnknownTeam: fields.team_claim_fallback,
     sync: fields.sync_user_role_and_teams && !admin ? { role: mappedRole(fields, claims), teamIds } : undefined,
   }
 }
@@ -157,11 +158,15 @@ function admissionRules(
 /** `jwt_litellm_role_map`: the first entry whose pattern (`*`, `?`) one of the roles matches. */
 function mappedRole(fields: JwtFields, claims: Claims): Role | undefined {
   const roles = idsAt(claims, fields.roles_jwt_field)
-  return fields.jwt_litellm_role_map?.find(({ jwt_role }) => roles.some(role => globMatches(jwt_role, role)))?.litellm_role
+  return fields.jwt_litellm_role_map?.find(({ jwt_role }) => roles.some(role => globMatches(jwt_role, role)))
+    ?.litellm_role
 }
 
 function globMatches(pattern: string, text: string): boolean {
-  const source = pattern.replaceAll(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll(/\*+/g, '.*').replaceAll('?', '.')
+  const source = pattern
+    .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll(/\*+/g, '.*')
+    .replaceAll('?', '.')
   return new RegExp(`^${source}$`, 's').test(text)
 }
 

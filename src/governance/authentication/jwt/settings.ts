@@ -179,7 +179,9 @@ function checkTogether({ fields, keyUrls }: JwtSettings): void {
     throw settingInvalid(`${at}: user_roles_jwt_field and user_allowed_roles go together; set both or none.`)
   }
   if (fields.object_id_jwt_field !== undefined && fields.role_mappings === undefined) {
-    throw settingInvalid(`${at}: object_id_jwt_field needs role_mappings, which say whether the id is a user or a team.`)
+    throw settingInvalid(
+      `${at}: object_id_jwt_field needs role_mappings, which say whether the id is a user or a team.`,
+    )
   }
   if (fields.scope_mappings !== undefined && !fields.enforce_scope_based_access) {
     throw settingInvalid(`${at}: scope_mappings does nothing without enforce_scope_based_access: true.`)

@@ -109,10 +109,14 @@ const isOutage = (error: unknown): boolean => error instanceof GatewayError && e
 function verdict(error: unknown): Error {
   if (error instanceof GatewayError) return error
   if (error instanceof errors.JWTExpired) return tokenExpired()
-  if (error instanceof errors.JWTClaimValidationFailed) return tokenRejected(claimReason(error.claim, error.reason), error)
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return tokenRejected(claimReason(error.claim, error.reason), error)
   if (error instanceof errors.JWSSignatureVerificationFailed) return tokenRejected('its signature is wrong', error)
   if (error instanceof errors.JOSEError) return tokenRejected('it cannot be verified', error)
-  return tokenRejected('its signature cannot be checked with the issuer’s key', error instanceof Error ? error : undefined)
+  return tokenRejected(
+    'its signature cannot be checked with the issuer’s key',
+    error instanceof Error ? error : undefined,
+  )
 }
 
 function claimReason(claim: string, reason: string): string {
