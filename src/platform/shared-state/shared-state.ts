@@ -9,26 +9,35 @@ export interface SharedState {
 
   /**
    * Takes every item or none, in one round trip: the only contact a call makes before it is served. The memory adapter
-   * answers at once, without a promise.
-   * @param id of the call; settles and renewals name it
+   * answers at once, without a promise; it keeps `items`, so they may not change until the lease is settled.
+   * A reservation counts in the window it was made in: when that ends, what it held is forgotten with it, and its
+   * settlement no longer counts. So a call that runs for minutes does not weigh on the minutes after its first.
+   * @param id of the lease; settles and renewals name it. Made by us (`newId()`), never one that a caller sent: two calls
+   *   of one id would be one lease
    * @param ttl milliseconds after which an unsettled lease gives everything back by itself
-   * @throws StateUnavailable
+   * @throws StateUnavailable, also when a seed cannot be had (its reason is the `cause`). What a reservation that got no
+   *   answer may have taken is given back as soon as the state is reached again
+   * @throws DuplicateLease
    */
   reserve(id: string, items: readonly LeaseItem[], ttl: number): LeaseResult | Promise<LeaseResult>
   /**
    * Replaces what was reserved by what was used, item by item in the order of the reservation; `actual` undefined gives
-   * everything back (a refused or failed call). Settling twice, or after the lease expired and was settled, changes
-   * nothing; settling an expired lease still counts the use. Batched: what is settled in one turn travels together.
-   * While the state is unreachable settles are kept (bounded, the oldest dropped and counted) and sent later.
+   * everything back (a refused or failed call). Settling twice changes nothing, and so does settling a lease that is not
+   * known: expired more than an hour ago, or lost with a Redis that kept nothing. Settling an expired lease still counts
+   * the use. Batched: what is settled in one turn travels together. While the state is unreachable settles are kept
+   * (bounded, the oldest dropped and counted) and sent later.
    */
   settle(id: string, actual: readonly number[] | undefined): void
-  /** Extends the leases of calls that still run. */
+  /** Extends the leases of calls that still run, from now on; not those that have expired. */
   renew(ids: readonly string[], ttl: number): Promise<void>
-  /** What counters stand at; used + reserved. Absent counters are 0. */
+  /** What counters stand at; used + reserved. Absent ones, and those whose window ended, are 0. */
   read(keys: readonly string[]): Promise<readonly CounterValue[]>
-  /** Adds to counters outside a lease (late or corrected cost, reset by a negative amount). */
+  /**
+   * Adds to counters outside a lease (late or corrected cost, reset by a negative amount; never below 0). When it throws
+   * it may have been done: unlike a settle it has no id.
+   */
   add(items: readonly { readonly key: string; readonly amount: number; readonly window: Window }[]): Promise<void>
-  /** Sets counters to a value (`reset spend`), leases kept. */
+  /** Sets counters to a value (`reset spend`), leases and the end of a running window kept. */
   assign(items: readonly { readonly key: string; readonly value: number; readonly window: Window }[]): Promise<void>
 
   get(key: string): Promise<string | undefined>
@@ -47,7 +56,7 @@ export interface SharedState {
   /** Called when contact was lost and is back: messages may have been missed, caches must be dropped. */
   onReconnect(listener: () => void): () => void
 
-  /** Sends what is still queued. */
+  /** Sends what is still queued. @throws StateUnavailable when some of it could not be sent */
   flush(): Promise<void>
   close(): Promise<void>
 }
@@ -60,7 +69,8 @@ export interface Lock {
 /**
  * How long a counter counts.
  * - `rate`: a window of that length that starts with the first use (LiteLLM's rate windows)
- * - `until`: to a moment, epoch ms (calendar-aligned budgets); the next use after it starts from 0 with the `until` given
+ * - `until`: to a moment, epoch ms (calendar-aligned budgets); the next use after it starts from 0 with the `until` given,
+ *   if that is later: a process that has not noticed the end yet keeps counting in the old window
  * - `live`: as long as leases live (calls in parallel); settles give everything back
  * - `forever`: never resets
  */
@@ -71,10 +81,13 @@ export type Window =
   | { readonly kind: 'forever' }
 
 export interface LeaseItem {
-  /** Unique name of the counter, window length included: `key:<hash>:requests:60s`. */
+  /** Unique name of the counter, window length included: `key:<hash>:requests:60s`. At most 16,000 characters. */
   readonly key: string
   readonly window: Window
-  /** Integer ≥ 0. Refused when used + reserved + amount > limit. Infinity only counts. */
+  /**
+   * Integer ≥ 0. Refused when used + reserved + amount > limit, by every item on its own: a key named twice in one
+   * reservation is counted twice, but each is judged as if it were alone. Infinity only counts.
+   */
   readonly limit: number
   /** Integer ≥ 0: what the call may use at worst. */
   readonly amount: number
@@ -106,6 +119,25 @@ export type LeaseResult =
       readonly value: CounterValue
       readonly values: readonly CounterValue[]
     }
+
+/** A lease of this id is held, or has expired within the hour: a defect of the caller, not a refusal. */
+export class DuplicateLease extends Error {
+  override readonly name = 'DuplicateLease'
+
+  constructor(id: string) {
+    super(`a lease with the id ${JSON.stringify(id.slice(0, 100))} exists`)
+  }
+}
+
+/** What happens out of a caller's sight; for logs and metrics. */
+export interface SharedStateEvents {
+  /** So many settles were lost: the queue was full, or they could not be carried out. */
+  readonly dropped?: ((settles: number) => void) | undefined
+  /** Contact was lost; the reason. Once per outage. */
+  readonly lost?: ((reason: Error) => void) | undefined
+  /** A subscriber threw, or an answer made no sense. */
+  readonly failed?: ((error: unknown) => void) | undefined
+}
 
 /** The shared state cannot be reached: an outage, never a refusal. */
 export class StateUnavailable extends Error {

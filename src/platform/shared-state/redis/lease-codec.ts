@@ -1,0 +1,173 @@
+import type { Answers, Operation, Reserved } from '../remote/operation.ts'
+import type { CounterValue, LeaseItem, Window } from '../shared-state.ts'
+
+/**
+ * The message to the lease script and its answer: little-endian, as `struct.unpack` of Redis reads it. Doubles hold
+ * integers exactly to 2^53 and Infinity as well.
+ *
+ * operation: 1 reserve · id, ttl d, count H, items
+ *            2 settle  · id, count H, used d… │ 3 refund · id │ 4 cancel · id │ 5 renew · id, ttl d
+ *            6 read    · item │ 7 add · item │ 8 assign · item │ 9 sweep
+ * id:        length H, UTF-8
+ * item:      limit d, amount d, span d, seed d (−1 ask, −2 none), flags B (kind + 4 for overdraft), key as id
+ * answer, for each reservation and read:
+ *            1, values │ 2, refusing item H, values │ 3, count H, unseeded items H… │ 4 duplicate │ value (of a read)
+ * value:     used d, reserved d, end d (0: none)
+ */
+const codes = { reserve: 1, settle: 2, refund: 3, cancel: 4, renew: 5, read: 6, add: 7, assign: 8, sweep: 9 } as const
+const kinds: Record<Window['kind'], number> = { live: 0, forever: 1, rate: 2, until: 3 }
+const overdraft = 4
+const askSeed = -1
+const noSeed = -2
+const maxText = 0xffff
+const forever: Window = { kind: 'forever' }
+
+/** Grows to the largest message so far. */
+let buffer = Buffer.allocUnsafe(64 * 1024)
+let at = 0
+
+/** @throws RangeError for an id or key too long to be one */
+export function encodeOperations(operations: readonly Operation[]): Buffer {
+  at = 0
+  for (const operation of operations) encode(operation)
+  return Buffer.from(buffer.subarray(0, at))
+}
+
+function encode(operation: Operation): void {
+  switch (operation.what) {
+    case 'reserve': {
+      const { id, items, ttl, seeds } = operation
+      head(codes.reserve, id)
+      double(ttl)
+      short(items.length)
+      for (const item of items) {
+        const seed = seeds?.get(item.key) ?? (item.seed === undefined ? noSeed : askSeed)
+        encodeItem(item.key, item.window, item.limit, item.amount, seed, item.overdraft ? overdraft : 0)
+      }
+      return
+    }
+    case 'settle': {
+      const { id, actual } = operation
+      if (actual === undefined) return head(codes.refund, id)
+      head(codes.settle, id)
+      short(actual.length)
+      for (const used of actual) double(used)
+      return
+    }
+    case 'cancel':
+      return head(codes.cancel, operation.id)
+    case 'renew':
+      head(codes.renew, operation.id)
+      return double(operation.ttl)
+    case 'read':
+      byte(codes.read)
+      return encodeItem(operation.key, forever, 0, 0, noSeed, 0)
+    case 'add':
+    case 'assign':
+      byte(codes[operation.what])
+      return encodeItem(operation.key, operation.window, 0, operation.amount, noSeed, 0)
+    case 'sweep':
+      return byte(codes.sweep)
+  }
+}
+
+function head(code: number, id: string): void {
+  byte(code)
+  text(id)
+}
+
+function encodeItem(key: string, window: Window, limit: number, amount: number, seed: number, flags: number): void {
+  reserve(33)
+  buffer.writeDoubleLE(limit, at)
+  buffer.writeDoubleLE(amount, at + 8)
+  buffer.writeDoubleLE(window.kind === 'rate' ? window.ms : window.kind === 'until' ? window.at : 0, at + 16)
+  buffer.writeDoubleLE(seed, at + 24)
+  buffer[at + 32] = kinds[window.kind] + flags
+  at += 33
+  text(key)
+}
+
+function text(value: string): void {
+  // A UTF-16 unit is three bytes at most.
+  reserve(2 + 3 * value.length)
+  const length = buffer.write(value, at + 2)
+  if (length > maxText) throw new RangeError(`a key or id of ${length} bytes; ${maxText} are the most`)
+  buffer.writeUInt16LE(length, at)
+  at += 2 + length
+}
+
+function byte(value: number): void {
+  reserve(1)
+  buffer[at++] = value
+}
+
+function short(value: number): void {
+  if (value > maxText) throw new RangeError(`a lease of ${value} items; ${maxText} are the most`)
+  reserve(2)
+  at = buffer.writeUInt16LE(value, at)
+}
+
+function double(value: number): void {
+  reserve(8)
+  at = buffer.writeDoubleLE(value, at)
+}
+
+function reserve(bytes: number): void {
+  if (at + bytes <= buffer.length) return
+  const larger = Buffer.allocUnsafe(Math.max(2 * buffer.length, at + bytes))
+  buffer.copy(larger, 0, 0, at)
+  buffer = larger
+}
+
+/** @throws RangeError when the answer is not one to these operations */
+export function decodeAnswers(answer: Buffer, operations: readonly Operation[]): Answers {
+  const answers: (Reserved | CounterValue)[] = []
+  let from = 0
+  const values = (items: readonly LeaseItem[]): CounterValue[] => {
+    const list: CounterValue[] = []
+    for (let i = 0; i < items.length; i++) {
+      list.push(valueAt(answer, from))
+      from += 24
+    }
+    return list
+  }
+  const reserved = (items: readonly LeaseItem[]): Reserved => {
+    const code = answer[from++]
+    switch (code) {
+      case 1:
+        return { granted: true, values: values(items) }
+      case 2: {
+        const item = answer.readUInt16LE(from)
+        from += 2
+        const all = values(items)
+        return { granted: false, item, value: all[item] as CounterValue, values: all }
+      }
+      case 3: {
+        const unseeded = Array.from({ length: answer.readUInt16LE(from) }, (_, i) => answer.readUInt16LE(from + 2 + 2 * i))
+        from += 2 + 2 * unseeded.length
+        return { unseeded }
+      }
+      case 4:
+        return 'duplicate'
+      default:
+        throw new RangeError(`an answer of the lease script begins with ${code}`)
+    }
+  }
+  for (const operation of operations) {
+    if (operation.what === 'reserve') answers.push(reserved(operation.items))
+    else if (operation.what === 'read') {
+      answers.push(valueAt(answer, from))
+      from += 24
+    }
+  }
+  return answers
+}
+
+function valueAt(answer: Buffer, from: number): CounterValue {
+  const end = answer.readDoubleLE(from + 16)
+  return {
+    used: answer.readDoubleLE(from),
+    reserved: answer.readDoubleLE(from + 8),
+    resetAt: end === 0 ? undefined : end,
+  }
+}
