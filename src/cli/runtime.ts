@@ -1,9 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import { Gateway } from '../pipeline/gateway.ts'
+import { Authenticator } from '../pipeline/identity/authenticator.ts'
 import { compileSnapshot } from '../pipeline/snapshot.ts'
+import { systemClock } from '../platform/clock.ts'
 import type { LoadedConfig } from '../platform/config/load.ts'
-import { Egress } from '../platform/security/egress.ts'
+import { DenialLog } from '../platform/security/egress-denials.ts'
+import { EgressDoors } from '../platform/security/egress-doors.ts'
 import type { Secret } from '../platform/security/secret.ts'
+import { MemoryState } from '../platform/shared-state/memory/memory-state.ts'
 import { GatewayMetrics } from '../platform/telemetry/gateway-metrics.ts'
 import { createLogger, flushLogs, type LogLevel } from '../platform/telemetry/logger.ts'
 import { type DemoServer, startDemoServer } from '../providers/demo/server.ts'
@@ -11,6 +15,7 @@ import type { Fleet } from '../surfaces/fleet.ts'
 import { createServer } from '../surfaces/server.ts'
 import type { ServeOptions } from './arguments.ts'
 import { type ConfigSource, type ConfigTexts, load, loadTexts } from './config-source.ts'
+import { managementOf, openGovernance, type RunningGovernance, recordDenial } from './governance.ts'
 import { Reloader } from './reloader.ts'
 import { snapshotServices } from './services.ts'
 
@@ -54,14 +59,28 @@ export async function createRuntime(
     )
   })
   const snapshot = compileSnapshot(loaded, given?.version ?? 1, services)
-  const egress = new Egress(snapshot.egress, {
-    onDenied: ({ host, kind }) => {
-      metrics.egressDenied(kind)
-      log.warn({ host, address: kind }, 'outbound connection refused')
-    },
+  const denials = new DenialLog({
+    onDenial: ({ purpose, kind }) => metrics.egressDenied(kind, purpose),
+    onNews: ({ purpose, host, port, kind }, repeated) =>
+      log.warn({ purpose, host, port, address: kind, repeated }, 'outbound connection refused'),
   })
+  const doors = new EgressDoors(snapshot.egress, { denials })
   const { live, cooldown } = services.routing
-  const gateway = new Gateway({ egress, live, cooldown, metrics, log }, snapshot)
+  const state = new MemoryState()
+  const running = await openGovernance({
+    loaded,
+    configPath: options.configPath,
+    shared: options.workers > 1,
+    state,
+    outbound: doors,
+    registry: metrics.registry,
+    clock: systemClock,
+    log,
+  })
+  const authenticator = new Authenticator(running.governance.principals, systemClock, [])
+  const gateway = new Gateway({ doors, live, cooldown, metrics, log, authenticator }, snapshot)
+  gateway.onDenied = (principal, address, route, reason) => recordDenial(running, principal, address, route, reason)
+  const management = managementOf(running.governance, () => gateway.snapshot.loaded)
   for (const warning of snapshot.warnings) log.warn(warning)
   const reloader = new Reloader(gateway, source, services, applied => {
     log.level = logLevel(applied, options)
@@ -71,20 +90,29 @@ export async function createRuntime(
     metrics: async () => metrics.render(),
     explain: async (id, keyHash) => gateway.explain.find(id, keyHash),
   }
-  const app = createServer(gateway, fleetOf(local, gateway), { prefix: options.rootPath })
+  const app = createServer(gateway, fleetOf(local, gateway), { prefix: options.rootPath, management })
   let closing: Promise<void> | undefined
   return {
     gateway,
     app,
     reloader,
     close() {
-      closing ??= shutDown(gateway, app, demo)
+      closing ??= shutDown(gateway, running, doors, app, demo)
       return closing
     },
   }
 }
 
-async function shutDown(gateway: Gateway, app: FastifyInstance, demo: DemoServer): Promise<void> {
+/** Milliseconds to bring the books into the store at the end; what is left is on disk for the next start. */
+const bookTime = 3000
+
+async function shutDown(
+  gateway: Gateway,
+  running: RunningGovernance,
+  doors: EgressDoors,
+  app: FastifyInstance,
+  demo: DemoServer,
+): Promise<void> {
   gateway.drain()
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>(resolve => {
@@ -94,7 +122,8 @@ async function shutDown(gateway: Gateway, app: FastifyInstance, demo: DemoServer
   await Promise.race([app.close(), late])
   clearTimeout(timer)
   app.server.closeAllConnections()
-  await gateway.egress.destroy()
+  await running.close(bookTime)
+  await doors.destroy()
   await demo.close()
   await flushLogs(gateway.log)
 }

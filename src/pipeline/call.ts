@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
+import type { Principal } from '../governance/authentication/principal.ts'
 import type { NativeRequest } from '../providers/wire.ts'
 import type { TokenUsage } from '../translate/token-usage.ts'
 import type { Deployment } from './deployment.ts'
 import type { Door } from './door.ts'
-import type { Identity } from './identity/master-key.ts'
 import type { Consideration } from './routing/types.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -45,7 +45,7 @@ export class Call {
   readonly id: string
   readonly snapshot: Snapshot
   readonly door: Door
-  readonly identity: Identity
+  readonly identity: Principal
   readonly request: NativeRequest
   readonly model: string
   readonly stream: boolean
@@ -78,7 +78,7 @@ export class Call {
     id: string
     snapshot: Snapshot
     door: Door
-    identity: Identity
+    identity: Principal
     request: NativeRequest
     model: string
     stream: boolean

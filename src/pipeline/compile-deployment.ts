@@ -3,6 +3,7 @@ import { requestDefaults } from '../platform/config/deployment-params.ts'
 import type { ModelListEntry } from '../platform/config/model-list.ts'
 import type { GatewayConfig } from '../platform/config/schema.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
+import { LiveSecret } from '../platform/secrets/live-secret.ts'
 import { Secret } from '../platform/security/secret.ts'
 import { freeOfCharge } from '../providers/model-price.ts'
 import { factsFromConfig, type PriceBook } from '../providers/price-book.ts'
@@ -17,6 +18,8 @@ export interface CompileContext {
   readonly settings: RoutingSettings
   readonly prices: PriceBook
   readonly env: NodeJS.ProcessEnv
+  /** Vendors' default keys that a secret manager keeps; they come before `env`. */
+  readonly liveEnv: ReadonlyMap<string, LiveSecret>
   readonly demoOrigin: string | undefined
 }
 
@@ -76,15 +79,16 @@ function build(
   const { vendor, model } = vendorOf(entry, fullModel, params)
   const facts = factsFromConfig(params, info ?? {}, prices.lookup(vendor.id, model, info?.base_model))
   const base = baseUrl(entry, vendor, params, context)
-  const key = params.api_key ?? fromEnvironment(vendor.apiKeyEnv, env)
-  const bearer = bearerToken(vendor, params, env)
+  const key = params.api_key ?? fromEnvironment(vendor.apiKeyEnv, context)
+  const bearer = bearerToken(vendor, params, context)
+  const apiKey = bearer !== undefined && params.api_key === undefined ? undefined : key
   const target: Target = {
     vendor,
     model,
     origin: base.origin,
     basePath: base.pathname.replace(/\/+$/, ''),
-    apiKey: bearer !== undefined && params.api_key === undefined ? undefined : key,
-    bearerToken: bearer,
+    apiKey: inUse(apiKey),
+    bearerToken: inUse(bearer),
     apiVersion:
       params.api_version ??
       baseApiVersion(base) ??
@@ -100,11 +104,12 @@ function build(
     modifyParams: params.modify_params ?? config.litellm_settings.modify_params,
   }
   const failsPolicy = compileAllowedFailsPolicy(info?.allowed_fails_policy)
-  return {
+  const deployment: Following = {
     id,
     group: entry.model_name,
     wire: wireOf(vendor.wire),
     target,
+    credential: liveOf(bearer) ?? liveOf(apiKey),
     price: vendor.id === 'demo' ? (facts.price ?? freeOfCharge) : facts.price,
     weight: params.weight,
     rpm: params.rpm,
@@ -120,6 +125,26 @@ function build(
     allowedFails: info?.allowed_fails,
     ...(failsPolicy === undefined ? {} : { allowedFailsPolicy: failsPolicy }),
   }
+  liveOf(apiKey)?.follow(deployment, takeApiKey)
+  liveOf(bearer)?.follow(deployment, takeBearerToken)
+  return deployment
+}
+
+/** The one thing of a deployment that changes: its target is replaced when its credential is. */
+type Following = Omit<Deployment, 'target'> & { target: Target }
+
+const liveOf = (secret: Secret | undefined): LiveSecret | undefined =>
+  secret instanceof LiveSecret ? secret : undefined
+
+const inUse = (secret: Secret | undefined): Secret | undefined => liveOf(secret)?.inUse ?? secret
+
+/** A new object, because wires keep what they have worked out of a target by its identity. */
+function takeApiKey(deployment: Following, apiKey: Secret): void {
+  if (deployment.target.apiKey !== apiKey) deployment.target = { ...deployment.target, apiKey }
+}
+
+function takeBearerToken(deployment: Following, bearerToken: Secret): void {
+  if (deployment.target.bearerToken !== bearerToken) deployment.target = { ...deployment.target, bearerToken }
 }
 
 function vendorOf(entry: ModelListEntry, model: string, params: Params): { vendor: Vendor; model: string } {
@@ -161,20 +186,22 @@ function baseApiVersion(base: URL): string | undefined {
   return base.searchParams.get('api-version') ?? undefined
 }
 
-function bearerToken(vendor: Vendor, params: Params, env: NodeJS.ProcessEnv): Secret | undefined {
+function bearerToken(vendor: Vendor, params: Params, context: CompileContext): Secret | undefined {
   if (params.azure_ad_token !== undefined) return params.azure_ad_token
   if (params.api_key !== undefined) return undefined
-  if (vendor.wire === 'azure-openai' && fromEnvironment(vendor.apiKeyEnv, env) === undefined) {
-    return fromEnvironment(['AZURE_AD_TOKEN'], env)
+  if (vendor.wire === 'azure-openai' && fromEnvironment(vendor.apiKeyEnv, context) === undefined) {
+    return fromEnvironment(['AZURE_AD_TOKEN'], context)
   }
-  if (vendor.id === 'anthropic' && env['ANTHROPIC_API_KEY'] === undefined) {
-    return fromEnvironment(['ANTHROPIC_AUTH_TOKEN'], env)
+  if (vendor.id === 'anthropic' && fromEnvironment(['ANTHROPIC_API_KEY'], context) === undefined) {
+    return fromEnvironment(['ANTHROPIC_AUTH_TOKEN'], context)
   }
   return undefined
 }
 
-function fromEnvironment(names: readonly string[], env: NodeJS.ProcessEnv): Secret | undefined {
+function fromEnvironment(names: readonly string[], { env, liveEnv }: CompileContext): Secret | undefined {
   for (const name of names) {
+    const live = liveEnv.get(name)
+    if (live !== undefined) return live
     const value = env[name]
     if (value !== undefined && value !== '') return new Secret(value)
   }
@@ -201,6 +228,8 @@ function deploymentId(entry: ModelListEntry): string {
 
 /** Keys in order and credentials as hashes. (A replacer would not do: it sees a Secret only after it was redacted.) */
 function identifying(value: unknown): unknown {
+  // A credential that changes is the same credential.
+  if (value instanceof LiveSecret) return value.reference
   if (value instanceof Secret) return hash('sha256', value.reveal())
   if (Array.isArray(value)) return value.map(identifying)
   if (typeof value !== 'object' || value === null) return value

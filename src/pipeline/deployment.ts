@@ -1,8 +1,12 @@
 import type { FailureKind } from '../platform/errors/gateway-error.ts'
+import type { LiveSecret } from '../platform/secrets/live-secret.ts'
 import type { ModelPrice } from '../providers/model-price.ts'
 import type { Target, Wire } from '../providers/wire.ts'
 
-/** One upstream that can answer for a model group. Immutable; compiled into the snapshot. Times are milliseconds. */
+/**
+ * One upstream that can answer for a model group. Compiled into the snapshot, and immutable but for its target: another
+ * one takes its place when the credential in it is rotated. Times are milliseconds.
+ */
 export interface Deployment {
   /** Stable over restarts: `model_info.id`, else a hash of the parameters. Sent as `x-litellm-model-id`. */
   readonly id: string
@@ -10,6 +14,8 @@ export interface Deployment {
   readonly group: string
   readonly wire: Wire
   readonly target: Target
+  /** Where the target's credential comes from, when it may change while the gateway runs. */
+  readonly credential?: LiveSecret | undefined
   readonly price: ModelPrice | undefined
   readonly weight: number | undefined
   readonly rpm: number | undefined

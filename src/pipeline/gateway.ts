@@ -1,50 +1,67 @@
+import type { Principal } from '../governance/authentication/principal.ts'
+import type { GuardedRoute } from '../governance/authorization/permission.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import type { UpstreamFailure } from '../platform/errors/gateway-error.ts'
 import type { Egress } from '../platform/security/egress.ts'
+import type { EgressDoors } from '../platform/security/egress-doors.ts'
+import type { Outbound } from '../platform/security/outbound.ts'
 import type { GatewayMetrics } from '../platform/telemetry/gateway-metrics.ts'
 import type { Logger } from '../platform/telemetry/logger.ts'
 import { ExplainLog } from './accounting/explain.ts'
 import { Admission } from './admission/admission.ts'
 import type { Call } from './call.ts'
 import type { Deployment } from './deployment.ts'
+import type { Authenticator } from './identity/authenticator.ts'
 import type { Cooldown } from './routing/cooldown.ts'
 import type { LiveStats } from './routing/live-stats.ts'
 import type { ModelGroup } from './routing/types.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export interface GatewayServices {
-  readonly egress: Egress
+  readonly doors: EgressDoors
   readonly live: LiveStats
   readonly cooldown: Cooldown
   readonly metrics: GatewayMetrics
   readonly log: Logger
+  readonly authenticator: Authenticator
   readonly clock?: Clock
   readonly random?: () => number
 }
+
+export type DeniedListener = (principal: Principal, address: string, route: GuardedRoute, reason: string) => void
 
 /**
  * One running gateway process: the current snapshot and the services that outlive it. Statistics, cooldowns and
  * connections are kept by deployment id and origin, so a reload does not forget what was learned.
  */
 export class Gateway {
+  /** The sockets of callers' calls. */
   readonly egress: Egress
+  /** HTTP for everything else. */
+  readonly outbound: Outbound
   readonly live: LiveStats
   readonly cooldown: Cooldown
   readonly metrics: GatewayMetrics
   readonly log: Logger
+  readonly authenticator: Authenticator
   readonly clock: Clock
   readonly random: () => number
   readonly explain: ExplainLog
   readonly admission: Admission
+  readonly #doors: EgressDoors
   #snapshot: Snapshot
   #draining = false
+  #onDenied: DeniedListener | undefined
 
   constructor(services: GatewayServices, snapshot: Snapshot) {
-    this.egress = services.egress
+    this.#doors = services.doors
+    this.egress = services.doors.for('providers')
+    this.outbound = services.doors
     this.live = services.live
     this.cooldown = services.cooldown
     this.metrics = services.metrics
     this.log = services.log
+    this.authenticator = services.authenticator
     this.clock = services.clock ?? systemClock
     this.random = services.random ?? Math.random
     this.explain = new ExplainLog(snapshot.explainEntries)
@@ -84,13 +101,27 @@ export class Gateway {
   }
 
   #apply(snapshot: Snapshot): void {
-    this.egress.updatePolicy(snapshot.egress)
+    this.#doors.configure(snapshot.egress)
     this.admission.update(snapshot.admission)
     this.explain.resize(snapshot.explainEntries)
     this.live.configure(snapshot.settings.strategyArgs)
     this.live.prune(snapshot.deployments)
     this.cooldown.prune(snapshot.deployments)
     this.metrics.configured(snapshot.version, snapshot.deployments)
+  }
+
+  /** A caller was refused a route: seen by the operator, and on the record where it was about administration. */
+  denied(principal: Principal, address: string, route: GuardedRoute, reason: string): void {
+    this.log.warn(
+      { key: principal.keyHash, role: principal.role, address, route: route.paths[0], reason },
+      'route denied',
+    )
+    if (route.permission !== 'llm') this.#onDenied?.(principal, address, route, reason)
+  }
+
+  /** Told of every refused management call. */
+  set onDenied(listener: DeniedListener) {
+    this.#onDenied = listener
   }
 
   attemptFailed(call: Call, deployment: Deployment, failure: UpstreamFailure): void {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Principal } from '../governance/authentication/principal.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { isRequestId, newId } from '../platform/ids.ts'
 import type { NativeRequest } from '../providers/wire.ts'
@@ -11,7 +12,7 @@ import type { Door } from './door.ts'
 import { closeIfUnread } from './execution/close-if-unread.ts'
 import { execute } from './execution/execute.ts'
 import type { Gateway } from './gateway.ts'
-import type { Identity } from './identity/master-key.ts'
+import { authorizeModel } from './identity/authorize-model.ts'
 
 /** Levels of lists and objects in a request; far more than any schema has, far less than overflows a stack. */
 const maxNesting = 500
@@ -21,7 +22,7 @@ export interface Arrival {
   readonly door: Door
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly identity: Identity
+  readonly identity: Principal
   readonly body: NativeRequest
   /** A model named in the path (`/openai/deployments/{model}/…`) wins over the body's. */
   readonly pathModel: string | undefined
@@ -31,7 +32,7 @@ export interface Arrival {
 
 /**
  * The life of a call, from an authenticated request to the last byte and the books:
- * admit → decode → route → execute → encode → settle.
+ * admit → decode → authorize → route → execute → encode → settle.
  */
 export async function runCall(gateway: Gateway, arrival: Arrival): Promise<void> {
   const { admission } = gateway
@@ -113,13 +114,15 @@ function decode(gateway: Gateway, arrival: Arrival, id: string): Call {
       param: 'model',
     })
   }
+  const named = arrival.identity.aliases[model] ?? model
+  authorizeModel(snapshot, arrival.identity, named)
   return new Call({
     id,
     snapshot,
     door,
     identity: arrival.identity,
     request: body,
-    model,
+    model: named,
     // Neither vectors nor counts come in pieces, whatever the body says.
     stream: body.json['stream'] === true && door.operation !== 'embeddings' && door.operation !== 'count_tokens',
     options: callOptions(body.json, request.headers),

@@ -1,13 +1,17 @@
+import { TrustedProxies } from '../governance/authorization/trusted-proxies.ts'
 import type { LoadedConfig } from '../platform/config/load.ts'
+import type { Environment } from '../platform/config/prepare.ts'
 import { formatProblem } from '../platform/config/problem.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
-import { EgressPolicy } from '../platform/security/egress-policy.ts'
+import { type EgressConfiguration, egressConfiguration } from '../platform/security/egress-policies.ts'
+import type { EgressPolicy } from '../platform/security/egress-policy.ts'
 import type { Secret } from '../platform/security/secret.ts'
 import type { PriceBook } from '../providers/price-book.ts'
 import { laterVendorOf } from '../providers/vendors.ts'
 import type { AdmissionLimits } from './admission/admission.ts'
 import { type CompileContext, compileDeployment, forRequestedModel } from './compile-deployment.ts'
 import type { Deployment } from './deployment.ts'
+import type { StaticKeys } from './identity/authenticator.ts'
 import { MasterKey } from './identity/master-key.ts'
 import { ModelIndex } from './routing/model-groups.ts'
 import { Router, type RouterServices } from './routing/router.ts'
@@ -34,15 +38,19 @@ export interface Snapshot {
   /** `version-hash`, as sent in `x-routeiq-config-version`. */
   readonly label: string
   readonly loaded: LoadedConfig
-  readonly masterKey: MasterKey
+  readonly keys: StaticKeys
+  /** Whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: TrustedProxies
   readonly deployments: readonly Deployment[]
+  /** `model_info.access_groups` by model group. */
+  readonly accessGroups: ReadonlyMap<string, readonly string[]>
   /** What the operator should know though the config works; one line each. */
   readonly warnings: readonly string[]
   readonly router: Router
   readonly settings: RoutingSettings
   readonly limits: CallLimits
   readonly admission: AdmissionLimits
-  readonly egress: EgressPolicy
+  readonly egress: EgressConfiguration
   /** Model groups that take every call of their kind, whatever the caller asks for. */
   readonly forcedModels: { readonly chat: string | undefined; readonly embeddings: string | undefined }
   readonly metricsNeedKey: boolean
@@ -73,6 +81,7 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
     settings,
     prices: services.prices,
     env: loaded.env,
+    liveEnv: loaded.liveEnv,
     demoOrigin: services.demoOrigin,
   }
   const warnings: string[] = loaded.warnings.map(formatProblem)
@@ -82,19 +91,22 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
     aliasMap: litellm.model_alias_map ?? {},
     specialise: (deployment, requested, captured) => forRequestedModel(deployment, requested, captured, context),
   })
-  const egress = new EgressPolicy({
-    // The demo models listen on loopback: allowed by name and port, like any local model would be.
-    allowHosts: [...routeiq.egress.allow_hosts, ...demoHosts(services.demoOrigin)],
-    allowCidrs: routeiq.egress.allow_cidrs,
-  })
-  warnOfRefusedAddresses(deployments, egress, warnings)
+  // The demo models listen on loopback: allowed by name and port, like any local model would be.
+  const egress = egressConfiguration(routeiq.egress, demoHosts(services.demoOrigin))
+  warnOfRefusedAddresses(deployments, egress.policies.providers, warnings)
   return {
     version,
     hash: loaded.hash,
     label: `${version}-${loaded.hash}`,
     loaded,
-    masterKey: new MasterKey((general.master_key ?? services.masterKey).reveal(), general.litellm_key_header_name),
+    keys: {
+      master: new MasterKey((general.master_key ?? services.masterKey).reveal()),
+      admins: adminKeys(loaded.env),
+      extraHeader: general.litellm_key_header_name?.toLowerCase(),
+    },
+    trustedProxies: new TrustedProxies(routeiq.trusted_proxies),
     deployments,
+    accessGroups: accessGroupsOf(loaded),
     warnings,
     router: new Router({ index, settings, ...services.routing }),
     settings,
@@ -118,6 +130,16 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
     explainEntries: routeiq.explain_entries,
     shutdownTimeout: routeiq.shutdown_timeout_seconds * 1000,
   }
+}
+
+/** A group belongs to the access groups of any of its deployments. */
+function accessGroupsOf({ config }: LoadedConfig): ReadonlyMap<string, readonly string[]> {
+  const groups = new Map<string, string[]>()
+  for (const { model_name: name, model_info: info } of config.model_list) {
+    const own = info?.access_groups ?? []
+    if (own.length > 0) groups.set(name, [...(groups.get(name) ?? []), ...own])
+  }
+  return groups
 }
 
 /**
@@ -144,6 +166,14 @@ function compileDeployments(context: CompileContext, warnings: string[]): Deploy
   }
   return deployments
 }
+
+/** `ADMIN_API_KEYS`, comma separated: further administrators, each of whose keys can be withdrawn alone. */
+const adminKeys = (env: Environment): readonly MasterKey[] =>
+  (env['ADMIN_API_KEYS'] ?? '')
+    .split(',')
+    .map(key => key.trim())
+    .filter(key => key !== '')
+    .map(key => new MasterKey(key, 'admin_key'))
 
 const demoHosts = (origin: string | undefined): string[] =>
   origin === undefined ? [] : [origin.replace('http://', '')]

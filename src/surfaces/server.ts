@@ -1,10 +1,15 @@
 import { STATUS_CODES } from 'node:http'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Principal } from '../governance/authentication/principal.ts'
+import { type GuardedRoute, refusal } from '../governance/authorization/permission.ts'
+import type { Management } from '../governance/management/management.ts'
 import type { Gateway } from '../pipeline/gateway.ts'
-import type { Identity } from '../pipeline/identity/master-key.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { newId } from '../platform/ids.ts'
+import { StateUnavailable } from '../platform/shared-state/shared-state.ts'
+import { StoreUnavailable } from '../platform/store/store.ts'
 import type { Dialect } from '../providers/wire.ts'
+import { managementRoutes } from './admin/management-routes.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { anthropicErrorBody } from './anthropic/errors.ts'
 import { anthropicRoutes } from './anthropic/routes.ts'
@@ -12,12 +17,15 @@ import type { Fleet } from './fleet.ts'
 import { healthRoutes } from './health/routes.ts'
 import { openaiErrorBody } from './openai/errors.ts'
 import { openaiRoutes } from './openai/routes.ts'
+import { openapiRoutes } from './openapi/routes.ts'
 import { readBody } from './read-body.ts'
-import type { Route } from './route.ts'
+import { groupsOf, type Route, writesOf } from './route.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    identity: Identity | undefined
+    identity: Principal | undefined
+    /** Where the call comes from, trusted proxies taken into account. */
+    clientAddress: string
     /** Monotonic milliseconds at which the request head was read. */
     startedAt: number
   }
@@ -32,20 +40,23 @@ const brokenRequests: Readonly<Record<string, readonly [status: number, message:
 }
 
 /** Every route of the gateway, for the server and for tests that walk them. */
-export function routesOf(gateway: Gateway, fleet: Fleet): readonly Route[] {
-  return [
+export function routesOf(gateway: Gateway, fleet: Fleet, management?: Management): readonly Route[] {
+  const routes: Route[] = [
     ...openaiRoutes(gateway),
     ...anthropicRoutes(gateway),
     ...healthRoutes(gateway),
     ...adminRoutes(gateway, fleet),
+    ...(management === undefined ? [] : managementRoutes(management)),
   ]
+  routes.push(...openapiRoutes(() => routes))
+  return routes
 }
 
 /** The HTTP server: routing, authentication, body parsing and errors in the caller's dialect. */
 export function createServer(
   gateway: Gateway,
   fleet: Fleet,
-  options: { readonly prefix?: string } = {},
+  options: { readonly prefix?: string; readonly management?: Management } = {},
 ): FastifyInstance {
   const app = Fastify({
     logger: false,
@@ -76,13 +87,21 @@ export function createServer(
   })
   app.decorateRequest('identity', undefined)
   app.decorateRequest('startedAt', 0)
+  app.decorateRequest('clientAddress', '')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(/^application\/(?:[\w.+-]+\+)?json(?:;|$)/i, (_request, payload, done) =>
     readBody(payload, gateway.snapshot.limits.maxRequestBytes, (error, text) =>
       error === null ? parseBody(text, done) : done(error),
     ),
   )
-  for (const route of routesOf(gateway, fleet)) addRoute(app, gateway, route, options.prefix ?? '')
+  const byUrl = new Map<string, Route[]>()
+  for (const route of routesOf(gateway, fleet, options.management)) {
+    for (const path of route.paths) {
+      const url = (options.prefix ?? '') + path
+      byUrl.set(url, [...(byUrl.get(url) ?? []), route])
+    }
+  }
+  for (const [url, routes] of byUrl) addUrl(app, gateway, url, routes)
   app.setNotFoundHandler((request, reply) => {
     const error = new GatewayError('route_not_found', `There is nothing at ${request.method} ${pathOf(request)}.`)
     sendError(gateway, request, reply, error, dialectOf(request))
@@ -93,63 +112,86 @@ export function createServer(
   return app
 }
 
-function addRoute(app: FastifyInstance, gateway: Gateway, route: Route, prefix: string): void {
+/** Adds the routes of one URL, and the answer to every other method. */
+function addUrl(app: FastifyInstance, gateway: Gateway, url: string, routes: readonly Route[]): void {
+  for (const route of routes) addRoute(app, gateway, url, route)
+  const taken = new Set<string>(routes.map(route => route.method))
+  if (taken.has('GET')) taken.add('HEAD')
+  const allow = routes.map(route => route.method).join(', ')
+  const dialect = routes[0]?.dialect ?? 'openai'
+  app.route({
+    method: allMethods.filter(method => !taken.has(method)),
+    url,
+    config: { dialect },
+    // The body of a refused method is not read.
+    onRequest: (request, reply, done) => {
+      request.startedAt = performance.now()
+      reply.header('allow', allow)
+      done(new GatewayError('method_not_allowed', `${pathOf(request)} takes ${allow}, not ${request.method}.`))
+    },
+    handler: (_request, reply) => reply,
+  })
+}
+
+function addRoute(app: FastifyInstance, gateway: Gateway, url: string, route: Route): void {
   if (route.permission === undefined) throw new Error(`route ${route.paths[0]} declares no permission`)
-  const isPublic = route.permission === 'public'
+  const guarded: GuardedRoute = {
+    paths: route.paths,
+    permission: route.permission,
+    groups: groupsOf(route),
+    writes: writesOf(route),
+  }
   const enter = (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
     request.startedAt = performance.now()
-    if (!isPublic) {
-      request.identity = gateway.snapshot.masterKey.authenticate(request.raw.headers)
-      if (request.identity === undefined) {
-        done(unauthenticated(gateway, request))
-        return
-      }
+    if (route.permission === 'public') {
+      done()
+      return
     }
-    done()
+    const who = whoIs(gateway, request)
+    if (who instanceof GatewayError) done(who)
+    else if (who instanceof Promise) {
+      who.then(
+        principal => done(admit(gateway, request, guarded, principal)),
+        error => done(error instanceof Error ? error : new Error('authentication failed')),
+      )
+    } else done(admit(gateway, request, guarded, who))
   }
-  for (const path of route.paths) {
-    const url = prefix + path
-    app.route({
-      method: route.method,
-      url,
-      config: { dialect: route.dialect },
-      onRequest: enter,
-      handler: (request, reply) => {
-        const result = route.handle({ request, reply, identity: request.identity })
-        return result === undefined ? reply : result
-      },
-    })
-    const others = allMethods.filter(
-      method =>
-        method !== route.method && !(route.method === 'GET' && method === 'HEAD') && !app.hasRoute({ method, url }),
-    )
-    app.route({
-      method: [...others],
-      url,
-      config: { dialect: route.dialect },
-      handler: (request, reply) => {
-        reply.header('allow', route.method)
-        const message = `${pathOf(request)} takes ${route.method}, not ${request.method}.`
-        sendError(gateway, request, reply, new GatewayError('method_not_allowed', message), route.dialect)
-        return reply
-      },
-      // The body of a refused method is not read.
-      onRequest: (request, reply, done) => {
-        reply.header('allow', route.method)
-        done(new GatewayError('method_not_allowed', `${pathOf(request)} takes ${route.method}, not ${request.method}.`))
-      },
-    })
+  app.route({
+    method: route.method,
+    url,
+    config: { dialect: route.dialect },
+    onRequest: enter,
+    handler: (request, reply) => {
+      const result = route.handle({ request, reply, identity: request.identity })
+      return result === undefined ? reply : result
+    },
+  })
+}
+
+function whoIs(gateway: Gateway, request: FastifyRequest): Principal | Promise<Principal> | GatewayError {
+  const { keys, trustedProxies } = gateway.snapshot
+  const { headers, socket } = request.raw
+  request.clientAddress = trustedProxies.clientAddress(socket.remoteAddress, headers['x-forwarded-for'])
+  try {
+    return gateway.authenticator.authenticate(keys, { headers, address: request.clientAddress })
+  } catch (error) {
+    if (error instanceof GatewayError) return error
+    throw error
   }
 }
 
-function unauthenticated(gateway: Gateway, request: FastifyRequest): GatewayError {
-  const presented = gateway.snapshot.masterKey.presented(request.raw.headers) !== undefined
-  return new GatewayError(
-    'invalid_api_key',
-    presented
-      ? 'This API key is not valid here.'
-      : 'No API key given. Send the gateway key as `Authorization: Bearer sk-…`.',
-  )
+/** The caller is known; may it use this route? */
+function admit(
+  gateway: Gateway,
+  request: FastifyRequest,
+  route: GuardedRoute,
+  principal: Principal,
+): GatewayError | undefined {
+  request.identity = principal
+  const reason = refusal(principal, route)
+  if (reason === undefined) return undefined
+  gateway.denied(principal, request.clientAddress, route, reason)
+  return new GatewayError('permission_denied', `${pathOf(request)} is not allowed for this key: ${reason}.`)
 }
 
 function parseBody(text: string, done: (error: Error | null, body?: unknown) => void): void {
@@ -193,6 +235,11 @@ function dialectOf(request: FastifyRequest): Dialect {
 
 function knownError(gateway: Gateway, error: FastifyError | GatewayError, request: FastifyRequest): GatewayError {
   if (error instanceof GatewayError) return error
+  if (error instanceof StoreUnavailable || error instanceof StateUnavailable) {
+    return new GatewayError('store_unavailable', 'The store is out of reach; nothing was changed. Try again shortly.', {
+      retryAfter: 2,
+    })
+  }
   switch (error.code) {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_CTP_INVALID_CONTENT_TYPE':

@@ -4,6 +4,7 @@ import { emptyUsage, type TokenUsage } from '../../translate/token-usage.ts'
 import { Call, type Hop } from '../call.ts'
 import type { Deployment } from '../deployment.ts'
 import type { Door } from '../door.ts'
+import { administrator } from '../identity/master-key.ts'
 import type { Snapshot } from '../snapshot.ts'
 
 const refuse = (): never => {
@@ -29,7 +30,7 @@ export function finishedCall(id: string, changes: Partial<Call> = {}, body: Reco
     id,
     snapshot: { version: 7, label: '7-abc' } as Snapshot,
     door,
-    identity: { keyHash: 'owner', admin: true },
+    identity: { ...administrator('master_key', 'owner'), keyHash: 'owner' },
     request: { json: body, text: '{}', headers: {} },
     model: 'group',
     stream: false,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { administrator } from '../identity/master-key.ts'
 import { deployment, price } from '../routing/routing.fixtures.ts'
 import { finishedCall, hop, tokens } from './accounting.fixtures.ts'
 import { ExplainLog } from './explain.ts'
@@ -97,7 +98,14 @@ describe('ExplainLog', () => {
   it('shows a call to its own key only, also where two used one id', () => {
     const log = new ExplainLog(4)
     log.record(answered('same'), 1050)
-    log.record(finishedCall('same', { identity: { keyHash: 'other', admin: true }, status: 500, error: 'x' }), 1050)
+    log.record(
+      finishedCall('same', {
+        identity: { ...administrator('master_key', 'other'), keyHash: 'other' },
+        status: 500,
+        error: 'x',
+      }),
+      1050,
+    )
     expect(log.find('same', 'stranger')).toBeUndefined()
     expect(log.find('same', 'owner')?.status).toBe(200)
     expect(log.find('same', 'other')?.status).toBe(500)

@@ -1,4 +1,5 @@
-import { activeCallbacks } from './litellm-settings.ts'
+import { checkAudit } from './audit-checks.ts'
+import { activeAuditCallbacks, activeCallbacks } from './litellm-settings.ts'
 import { nearestKey, reach } from './nearest-key.ts'
 import type { Path, Problem } from './problem.ts'
 import type { FallbackList } from './router-policies.ts'
@@ -15,6 +16,7 @@ export function checkReferences(config: GatewayConfig, entry: (index: number) =>
   checkIds(config, entry, report)
   checkTargets(config, report)
   checkNamed(config, report)
+  checkAudit(config, report)
   if (config.model_list.length === 0)
     report(['model_list'], 'no models: every call will be answered with 404', 'warning')
 }
@@ -97,6 +99,8 @@ function checkNamed(config: GatewayConfig, report: Report) {
   for (const key of ['callbacks', 'success_callback', 'failure_callback', 'service_callback'] as const) {
     inactive(['litellm_settings', key], config.litellm_settings[key], activeCallbacks)
   }
+  const { audit_log_callbacks } = config.litellm_settings
+  inactive(['litellm_settings', 'audit_log_callbacks'], audit_log_callbacks, activeAuditCallbacks)
   const checks = config.router_settings.optional_pre_call_checks
   inactive(['router_settings', 'optional_pre_call_checks'], checks, activePreCallChecks)
 }

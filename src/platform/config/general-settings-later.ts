@@ -75,27 +75,20 @@ const limits = {
 
 const database = {
   ...later({
-    database_url: 'PostgreSQL URL.',
-    database_connection_pool_limit: ['Connections per process.', 10],
-    database_connection_timeout: ['Wait for a connection.', 60],
-    database_connection_pool_timeout: 'Wait for a pooled connection.',
-    database_connect_timeout: 'Time limit of connecting.',
-    database_socket_timeout: 'Time limit of a reply.',
-    database_statement_timeout: 'Time limit of a statement.',
-    database_lock_timeout: 'Time limit of a lock.',
-    database_extra_connection_params: 'Further connection settings.',
-    allow_requests_on_db_unavailable: ['Serve while the database is down.', false],
     store_model_in_db: 'Models kept in the database.',
     supported_db_objects: 'What the database may hold.',
     proxy_config_reload_interval_seconds: ['How often the database is read.', 30],
     proxy_batch_write_at: ['How often spend is written.', 10],
-    user_api_key_cache_ttl: ['Life of cached identities.', 60],
-    user_api_key_cache_max_size: ['Cached identities.', 200],
     scheduled_job_stagger: 'Spread of background jobs.',
   }),
   ...ignored({
     database_disable_prepared_statements: 'it configures a Python database client',
     disable_prisma_schema_update: 'there is no Prisma schema',
+    database_connection_pool_timeout: 'database_connection_timeout bounds the whole wait for a connection',
+    database_connect_timeout: 'database_connection_timeout bounds the whole wait for a connection',
+    database_extra_connection_params: 'write them into database_url',
+    allow_requests_on_db_unavailable:
+      'callers seen lately are always served while the database is away (routeiq.identity_stale_seconds); unknown keys never are',
     use_redis_transaction_buffer: 'spend is appended to a ledger that needs no such buffer',
   }),
 }
@@ -161,10 +154,6 @@ const alerting = later({
 
 const platform = {
   ...later({
-    key_management_system: 'Secret manager that resolves os.environ/ values.',
-    key_management_settings: 'Settings of the secret manager.',
-    use_google_kms: 'Google KMS (old).',
-    use_azure_key_vault: 'Azure Key Vault (old).',
     user_mcp_management_mode: 'Who manages MCP servers.',
     mcp_required_fields: 'Fields a new MCP server must have.',
     mcp_client_side_auth_header_name: 'Header with a caller’s MCP credential.',
@@ -177,7 +166,11 @@ const platform = {
     require_key_mcp_access_defined: 'Keys need explicit MCP access.',
     require_end_user_mcp_access_defined: 'End users need explicit MCP access.',
   }),
-  ...ignored({ litellm_license: 'every feature is open; no licence is read' }),
+  ...ignored({
+    use_google_kms: 'write key_management_system: google_kms',
+    use_azure_key_vault: 'write key_management_system: azure_key_vault',
+    litellm_license: 'every feature is open; no licence is read',
+  }),
 }
 
 export const laterGeneralSettings = {

@@ -1,5 +1,7 @@
-import type { z } from 'zod'
+import { z } from 'zod'
+import { keyManagementSystems } from '../secrets/settings.ts'
 import { laterGeneralSettings } from './general-settings-later.ts'
+import { keyManagementSettings } from './key-management-settings.ts'
 import { defaulted, key, section } from './section.ts'
 import { count, flag, megabytes, name, positiveCount, seconds, secret } from './values.ts'
 
@@ -21,6 +23,31 @@ export const generalSettings = section(
     admission_queue_timeout_seconds: defaulted(seconds, 1, 'Longest wait in that queue.', { unit: 's' }),
     completion_model: key(name, 'Model group used for every chat and completion call, whatever the caller asks for.'),
     embedding_model: key(name, 'Model group used for every embedding call.'),
+    database_url: key(
+      secret,
+      'PostgreSQL that keeps keys, teams, budgets, ledger and audit. Default: DATABASE_URL, else an SQLite file in routeiq.data_directory.',
+    ),
+    database_connection_pool_limit: defaulted(positiveCount, 10, 'Database connections per process.'),
+    database_connection_timeout: key(seconds, 'Longest wait for a database connection.', { default: 5, unit: 's' }),
+    database_statement_timeout: key(seconds, 'Time limit of a statement.', { default: 30, unit: 's' }),
+    database_lock_timeout: key(seconds, 'Longest wait for a lock.', { default: 10, unit: 's' }),
+    database_socket_timeout: key(seconds, 'Silence after which the server counts as lost.', { default: 35, unit: 's' }),
+    user_api_key_cache_ttl: defaulted(
+      seconds,
+      60,
+      'How long a caller is known without asking the store again. Changes are pushed, so this only bounds lost messages.',
+      { unit: 's' },
+    ),
+    user_api_key_cache_max_size: defaulted(positiveCount, 10_000, 'Callers kept in memory per process.'),
+    key_management_system: defaulted(
+      z.enum(keyManagementSystems),
+      'local',
+      'Secret manager in which `os.environ/NAME` is looked up before the environment; see docs/secrets.md.',
+    ),
+    key_management_settings: {
+      schema: keyManagementSettings.prefault({}),
+      info: { status: 'active', description: 'Settings of the secret manager.' },
+    },
     cancel_on_disconnect: defaulted(flag, true, 'Abort the upstream call when the caller leaves.'),
   },
   laterGeneralSettings,

@@ -2,7 +2,6 @@ import { ignored, later, laterControl } from './section.ts'
 
 const logging = {
   ...later({
-    audit_log_callbacks: 'Integrations that receive audit entries.',
     log_raw_request_response: ['Log the vendor’s raw request and answer.', false],
     standard_logging_payload_excluded_fields: 'Fields left out of log events.',
     request_correlation_in_logs: ['Request ids in log lines (always on here).', false],
@@ -10,8 +9,6 @@ const logging = {
     logged_real_time_event_types: 'Realtime events that are logged.',
     disable_streaming_logging: ['Do not log streamed calls.', false],
     cold_storage_custom_logger: 'Integration that stores prompts.',
-    s3_callback_params: 'Settings of the S3 log integration.',
-    s3_audit_callback_params: 'Settings of the S3 audit integration.',
     datadog_params: 'Settings of the Datadog integration.',
     datadog_llm_observability_params: 'Settings of Datadog LLM observability.',
     newrelic_params: 'Settings of the New Relic integration.',
@@ -19,7 +16,6 @@ const logging = {
     generic_logger_headers: 'Headers of the generic log integration.',
     argilla_transformation_object: 'Mapping for the Argilla integration.',
     allow_dynamic_callback_disabling: ['Let calls switch integrations off.', true],
-    store_audit_logs: 'Keep an audit log of management calls.',
   }),
   ...laterControl({
     turn_off_message_logging: ['Keep prompts and answers out of log integrations.', false],
@@ -111,8 +107,6 @@ const budgets = {
     max_ui_session_budget: ['Spend limit of a dashboard session.', 1],
     budget_exceeded_throttle_percentage: 'Throttle instead of refusing over budget.',
     tag_budget_config: 'Spend limits by tag.',
-    upperbound_key_generate_params: 'Upper bounds for new keys.',
-    key_generation_settings: 'Who may create keys.',
     validate_end_user_id_in_db: ['Refuse unknown end users.', false],
     enable_key_alias_format_validation: ['Check the form of key aliases.', false],
     priority_reservation: 'Share of capacity per priority.',
@@ -121,9 +115,6 @@ const budgets = {
   ...later({
     budget_reset_time: 'Time of day at which budgets reset.',
     timezone: 'Time zone of budget periods.',
-    default_key_generate_params: 'Defaults for new keys.',
-    default_internal_user_params: 'Defaults for new users.',
-    default_team_params: 'Defaults for new teams.',
     default_team_settings: 'Logging settings per team.',
     default_key_max_budget_alert_emails: 'Alert addresses of new keys.',
     extra_spend_tag_headers: 'Headers that become spend tags.',

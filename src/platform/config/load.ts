@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
+import type { LiveSecret } from '../secrets/live-secret.ts'
+import type { SecretLookup, Secrets } from '../secrets/secrets.ts'
 import { checkReferences } from './checks.ts'
 import { gatherIncludes, type ReadFile, readFailure } from './include.ts'
 import { findings } from './issues.ts'
+import { attachLiveCredentials } from './live-credentials.ts'
 import { type Environment, prepare } from './prepare.ts'
 import { ConfigError, type Path, type Problem, pathText } from './problem.ts'
 import { readSettled } from './read-settled.ts'
 import { type GatewayConfig, gatewayConfig } from './schema.ts'
+import { secretSource } from './secret-source.ts'
 import { isYamlMap, Positions, parseYaml, type YamlMap } from './source.ts'
 
 export interface LoadedConfig {
@@ -19,6 +23,10 @@ export interface LoadedConfig {
   readonly hash: string
   /** The environment with `environment_variables` on top: where vendors' default keys are looked up. */
   readonly env: Environment
+  /** Variables whose value came from a secret manager, for vendors' default keys. */
+  readonly liveEnv: ReadonlyMap<string, LiveSecret>
+  /** To be adopted when the config comes into force, else discarded. */
+  readonly secrets?: SecretLookup | undefined
 }
 
 export interface LoadOptions {
@@ -26,6 +34,10 @@ export interface LoadOptions {
   readonly env?: Environment
   /** False turns unknown keys into warnings, for people who migrate. Default: true. */
   readonly strict?: boolean
+  /** Reads what references lead to. Without it, `os.environ/NAME` is the environment's alone, and others are refused. */
+  readonly secrets?: Secrets
+  /** Names a config uses without writing them, looked up in its secret manager as well: vendors' default keys. */
+  readonly unwrittenNames?: (tree: YamlMap) => readonly string[]
 }
 
 export interface ParseOptions extends LoadOptions {
@@ -53,7 +65,27 @@ export async function loadConfig(
   const positions = new Positions()
   const parsed = parseBounded(text, file, positions, strict)
   const gathered = await gatherIncludes(parsed.root, file, read, positions, strict)
-  return compose(gathered.root, positions, [...parsed.problems, ...gathered.problems], gathered.files, file, options)
+  const problems = [...parsed.problems, ...gathered.problems]
+  const secrets = await openSecrets(gathered.root, file, options)
+  try {
+    return compose(gathered.root, positions, problems, gathered.files, file, options, secrets)
+  } catch (error) {
+    secrets?.lookup.discard()
+    throw error
+  }
+}
+
+interface OpenSecrets {
+  readonly lookup: SecretLookup
+  readonly unwritten: readonly string[]
+}
+
+async function openSecrets(root: unknown, file: string, options: LoadOptions): Promise<OpenSecrets | undefined> {
+  if (options.secrets === undefined || !isYamlMap(root)) return undefined
+  const source = secretSource(root, file, options.env ?? process.env)
+  if (source === undefined) return undefined
+  const unwritten = source.settings.system === 'local' ? [] : (options.unwrittenNames?.(root) ?? [])
+  return { lookup: await options.secrets.open(source, root, unwritten), unwritten }
 }
 
 /** The same for a text. `include:` is not followed here. @throws ConfigError */
@@ -86,6 +118,7 @@ function compose(
   files: readonly string[],
   file: string,
   options: LoadOptions,
+  secrets?: OpenSecrets,
 ): LoadedConfig {
   const problems = [...found]
   const failed = () => problems.some(problem => problem.severity === 'error')
@@ -111,8 +144,11 @@ function compose(
   const prepared = prepare(gatewayConfig, tree, {
     env: options.env ?? process.env,
     strict: options.strict ?? true,
+    secrets: secrets?.lookup,
     report,
   })
+  const unusable = secrets?.lookup.problem
+  if (unusable !== undefined) report(['general_settings', 'key_management_system'], unusable, 'error', 'value')
   // Compiling validators (`jitless: false`) takes 20 ms and pays off after hundreds of configs.
   const judge = () => gatewayConfig.safeParse(prepared.value, { jitless: true })
   let result = judge()
@@ -131,18 +167,35 @@ function compose(
       result = judge()
     }
   }
+  const listed = tree['model_list']
+  const kept = Array.isArray(listed) ? [...listed.keys()].filter(index => !skipped.has(index)) : []
+  const writtenAt = (index: number): number => kept[index] ?? index
   if (result.success) {
-    const listed = tree['model_list']
-    const kept = Array.isArray(listed) ? [...listed.keys()].filter(index => !skipped.has(index)) : []
-    checkReferences(
-      result.data,
-      index => kept[index] ?? index,
-      (path, message, severity) => report(path, message, severity, 'value'),
-    )
+    checkReferences(result.data, writtenAt, (path, message, severity) => report(path, message, severity, 'value'))
   }
   problems.sort(byPlace(files))
   if (!result.success || failed()) throw new ConfigError(problems, files)
-  return { config: result.data, warnings: problems, files, hash: hashOf(prepared.value), env: prepared.env }
+  const config = result.data
+  const followed = attachLiveCredentials(config, prepared, writtenAt)
+  for (const [path, { reference }] of prepared.live) if (!followed.has(path)) secrets?.lookup.needsReload(reference)
+  return {
+    config,
+    warnings: problems,
+    files,
+    hash: hashOf(prepared.value),
+    env: prepared.env,
+    liveEnv: liveNames(secrets),
+    secrets: secrets?.lookup,
+  }
+}
+
+function liveNames(secrets: OpenSecrets | undefined): ReadonlyMap<string, LiveSecret> {
+  const live = new Map<string, LiveSecret>()
+  for (const name of secrets?.unwritten ?? []) {
+    const found = secrets?.lookup.find(`os.environ/${name}`)
+    if (found?.kind === 'found') live.set(name, found.secret)
+  }
+  return live
 }
 
 /** In reading order: the main file first, top to bottom. */

@@ -28,7 +28,6 @@ const inactive = {
     adaptive_router_preferences: 'Hints for the adaptive router.',
   }),
   ...laterControl({
-    access_groups: 'Access groups the model belongs to.',
     access_windows: 'Hours in which the model may be used.',
     blocked: 'Pause the deployment.',
     supported_environments: 'Load only in these environments.',
@@ -45,6 +44,7 @@ export const modelInfo = openSection(
       unit: 'tokens',
     }),
     max_output_tokens: key(positiveCount, 'Longest answer.', { unit: 'tokens' }),
+    access_groups: key(texts, 'Access groups the model belongs to; keys and teams may be granted a group by its name.'),
     reasoning_effort_levels: key(texts, 'Effort words the model accepts.'),
     allowed_fails: key(count, 'Failures per minute before this deployment is paused.'),
     allowed_fails_policy: key(allowedFailsPolicy, 'The same by kind of failure.'),

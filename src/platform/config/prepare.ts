@@ -1,17 +1,22 @@
 import type { z } from 'zod'
+import type { LiveSecret } from '../secrets/live-secret.ts'
+import { parseReference, type SecretReference } from '../secrets/reference.ts'
+import type { SecretLookup } from '../secrets/secrets.ts'
 import { choicesOf, definition, elementOf, optionsOf, shapeOf, unwrap } from './describe-type.ts'
 import { inactiveMessage, unknownKeyMessage } from './key-messages.ts'
 import { nearestKey, reach } from './nearest-key.ts'
 import { type Path, type Problem, pathText } from './problem.ts'
 import { type SectionInfo, sections } from './section.ts'
 import { isYamlMap, type YamlMap } from './source.ts'
-import { secretMap } from './values.ts'
+import { secretMap, secretText } from './values.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
 export interface PrepareOptions {
   readonly env: Environment
   readonly strict: boolean
+  /** What references led to. Without it, `os.environ/NAME` is the environment's alone. */
+  readonly secrets?: SecretLookup | undefined
   report(path: Path, message: string, severity: Problem['severity'], at: 'key' | 'value'): void
 }
 
@@ -22,9 +27,9 @@ export interface Prepared {
   readonly env: Environment
   /** Path text → variable, for values that must not be shown. */
   readonly fromEnv: ReadonlyMap<string, string>
+  /** Path text → the secret that stands there and may change. */
+  readonly live: ReadonlyMap<string, LiveSecret>
 }
-
-const envPrefix = 'os.environ/'
 
 /**
  * Walks the raw tree along the schema: resolves `os.environ/NAME`, sorts keys into active, inactive and unknown, and
@@ -42,11 +47,12 @@ export function prepare(schema: z.core.$ZodType, root: YamlMap, options: Prepare
   const { environment_variables: _, ...rest } = root
   const value = walk.prepare(schema, rest, []) as YamlMap
   if (Object.hasOwn(root, 'environment_variables')) value['environment_variables'] = variables
-  return { value, env, fromEnv: walk.fromEnv }
+  return { value, env, fromEnv: walk.fromEnv, live: walk.live }
 }
 
 class Walk {
   readonly fromEnv = new Map<string, string>()
+  readonly live = new Map<string, LiveSecret>()
   readonly #options: PrepareOptions
   env: Environment
 
@@ -56,8 +62,8 @@ class Walk {
   }
 
   prepare(schema: z.core.$ZodType, raw: unknown, path: Path): unknown {
-    const value = this.#resolve(raw, path)
     const type = unwrap(schema)
+    const value = this.#resolve(raw, path, type === secretText)
     const options = optionsOf(type)
     if (options) return this.prepare(pickOption(options, value), value, path)
     const shape = shapeOf(type)
@@ -129,17 +135,49 @@ class Walk {
     return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, this.#deep(item, [...path, name])]))
   }
 
-  #resolve(value: unknown, path: Path): unknown {
-    if (typeof value !== 'string' || !value.startsWith(envPrefix)) return value
-    const name = value.slice(envPrefix.length).trim()
-    const found = Object.hasOwn(this.env, name) ? this.env[name] : undefined
-    if (found === undefined) {
-      const message = name === '' ? '`os.environ/` needs a name' : `the environment variable ${name} is not set`
-      this.#options.report(path, message, 'error', 'value')
-      return undefined
+  #resolve(value: unknown, path: Path, credential = false): unknown {
+    const reference = typeof value === 'string' ? parseReference(value, credential) : undefined
+    if (reference === undefined) return value
+    if (reference.kind === 'malformed') return this.#refuse(path, reference.problem)
+    const found = this.#options.secrets?.find(reference.text)
+    const name = reference.kind === 'environ' ? reference.name : reference.text
+    const inEnvironment = reference.kind === 'environ' && Object.hasOwn(this.env, name) ? this.env[name] : undefined
+    if (found?.kind !== 'found' && inEnvironment === undefined) {
+      // A secret manager that cannot be used at all is reported once, where it is configured.
+      if (this.#options.secrets?.problem !== undefined) return undefined
+      return this.#refuse(path, missing(reference, found?.kind === 'failed' ? found.problem : undefined))
     }
     this.fromEnv.set(pathText(path), name)
-    return found
+    if (found?.kind === 'found') {
+      this.live.set(pathText(path), found.secret)
+      return found.secret.reveal()
+    }
+    if (found?.kind === 'failed') {
+      this.#options.report(
+        path,
+        `${found.problem} The environment variable ${name} is used instead.`,
+        'warning',
+        'value',
+      )
+    }
+    return inEnvironment
+  }
+
+  #refuse(path: Path, message: string): undefined {
+    this.#options.report(path, message, 'error', 'value')
+    return undefined
+  }
+}
+
+function missing(reference: Exclude<SecretReference, { kind: 'malformed' }>, problem: string | undefined): string {
+  if (problem !== undefined) return problem
+  switch (reference.kind) {
+    case 'environ':
+      return `the environment variable ${reference.name} is not set`
+    case 'file':
+      return `the file ${reference.path} does not exist`
+    case 'oidc':
+      return `${reference.text} gave no token`
   }
 }
 

@@ -50,6 +50,21 @@ function sample(schema: z.core.$ZodType): unknown {
   return byWords[words] ?? 'any'
 }
 
+/** What else an entry of `routeiq.audit.sinks` needs. */
+function completeSink(path: readonly string[]): unknown {
+  const kinds: Record<string, unknown> = {
+    s3: { bucket: 'm', server_side_encryption: 'aws:kms' },
+    kafka: {
+      brokers: ['m'],
+      topic: 'm',
+      ...(path.includes('sasl') && { sasl: { mechanism: 'PLAIN', username: 'm', password: 'm', token: 'm' }, tls: {} }),
+    },
+    webhook: { url: 'https://m' },
+  }
+  const kind = path.find(part => part in kinds) ?? 'webhook'
+  return { name: 'm', [kind]: kinds[kind] }
+}
+
 describe('every active key', () => {
   const found = [...leaves(gatewayConfig, [])].filter(({ path }) => path[0] !== 'include')
   it('is described, and so is every inactive one', () => {
@@ -72,7 +87,7 @@ describe('every active key', () => {
   it.each(found.map(({ path, schema }) => [path.join('.'), path, schema] as const))(
     '%s reaches the config',
     (_, path, schema) => {
-      const value = sample(schema)
+      const value = ['endpoint', 'url'].includes(path.at(-1) ?? '') ? 'https://m' : sample(schema)
       const entry = { model_name: 'm', litellm_params: { model: 'x' } }
       const tree: Record<string, unknown> = { model_list: [structuredClone(entry)] }
       const set = (at: string[], to: unknown) => {
@@ -83,13 +98,15 @@ describe('every active key', () => {
         }
         current[at.at(-1) as string] = to
       }
+      if (path.includes('sinks')) set(path.slice(0, -path.length + path.indexOf('sinks') + 1), [completeSink(path)])
       set(path, value)
       if (path.includes('model_group_alias')) set([...path.slice(0, -1), 'model'], 'm')
       const { config, warnings } = parseConfig(JSON.stringify(tree), { env: {} })
       let got: unknown = config
       for (const part of path) got = (got as Record<string, unknown>)[part]
       if (got instanceof Secret) got = got.reveal()
-      if (path[0] === 'environment_variables') got = { m: (got as Record<string, Secret>)['m']?.reveal() }
+      const inner = (got as Record<string, unknown> | undefined)?.['m']
+      if (inner instanceof Secret) got = { m: inner.reveal() }
       expect(got).toEqual(value)
       expect(
         warnings.filter(

@@ -1,10 +1,66 @@
 import { z } from 'zod'
-import { defaulted, section } from './section.ts'
-import { flag, names, positiveCount, seconds } from './values.ts'
+import { auditSettings } from './audit-settings.ts'
+import { defaulted, key, section } from './section.ts'
+import { flag, name, names, positiveCount, seconds } from './values.ts'
+
+const port = z.int().min(1).max(65535)
+const ports = z.array(port)
+
+const purposeLists = {
+  allow_hosts: defaulted(
+    names,
+    [],
+    'Hosts that may be reached whatever they resolve to: `ollama:11434`, `*.internal`.',
+  ),
+  allow_cidrs: defaulted(names, [], 'Address ranges that may be reached: `10.1.0.0/16`, `127.0.0.1/32`.'),
+}
+
+const purposeRules = (defaultPorts: string) =>
+  section({
+    ...purposeLists,
+    ports: key(ports, `Ports that may be called. Default: ${defaultPorts}.`),
+    only_listed: defaulted(flag, false, 'Refuse public addresses as well, unless they are listed.'),
+  })
+
+/** One instance: building Zod types costs start-up time. */
+const anyPort = purposeRules('any but those of mail, chat and database services')
+const ownRules = (schema: typeof anyPort, description: string) => key(schema, description)
 
 const egress = section({
   allow_hosts: defaulted(names, [], 'Host names that may resolve to private addresses: `ollama`, `*.internal`.'),
   allow_cidrs: defaulted(names, [], 'Private address ranges that may be reached: `10.1.0.0/16`, `127.0.0.1/32`.'),
+  ports: key(ports, 'Ports that may be called. Default: any but those of mail, chat and database services.'),
+  dns_servers: defaulted(
+    names,
+    [],
+    'DNS servers asked in place of the system’s resolver: `10.0.0.53`, `10.0.0.53:5353`.',
+  ),
+  providers: ownRules(anyPort, 'Model vendors. Default: the lists above.'),
+  secrets: ownRules(anyPort, 'Vaults and secret managers. Default: the lists above.'),
+  identity: ownRules(anyPort, 'Identity providers: key sets, OIDC, introspection. Default: the lists above.'),
+  audit: ownRules(anyPort, 'Where audit records and events are shipped. Default: the lists above.'),
+  webhooks: ownRules(purposeRules('80, 443, 8080, 8443'), 'Alerts and callbacks. Default: nothing private.'),
+  mcp: ownRules(anyPort, 'MCP servers and agents. Default: nothing private.'),
+  image_fetch: ownRules(purposeRules('80, 443'), 'Images and files callers name by URL. Default: nothing private.'),
+})
+
+const secrets = section({
+  poll_interval_seconds: defaulted(
+    z.number().min(1),
+    60,
+    'How often secrets in use are read again from where they are kept.',
+    { unit: 's' },
+  ),
+  grace_period_seconds: defaulted(
+    seconds,
+    300,
+    'How long the value before a change stays usable where the new one is refused.',
+    { unit: 's' },
+  ),
+  file_dirs: key(
+    names,
+    'Directories from which `file/…` and `oidc/file/…` may read. Default: LITELLM_OIDC_ALLOWED_CREDENTIAL_DIRS, else /run/secrets and /var/run/secrets.',
+  ),
 })
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
@@ -13,7 +69,14 @@ export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] a
 export const routeiqSettings = section({
   egress: {
     schema: egress.prefault({}),
-    info: { status: 'active', description: 'Which private addresses upstream calls may reach; see below.' },
+    info: {
+      status: 'active',
+      description: 'Which private addresses outbound connections may reach, by purpose; see below.',
+    },
+  },
+  secrets: {
+    schema: secrets.prefault({}),
+    info: { status: 'active', description: 'How secrets are kept current; see docs/secrets.md.' },
   },
   stream_commit_timeout: defaulted(
     seconds,
@@ -26,6 +89,25 @@ export const routeiqSettings = section({
     flag,
     true,
     'Send calls with the same long prompt prefix where the vendor discounts cached input.',
+  ),
+  trusted_proxies: defaulted(
+    names,
+    [],
+    'Addresses or CIDR ranges of the proxies in front of the gateway; only from them is `X-Forwarded-For` believed.',
+  ),
+  audit: {
+    schema: auditSettings.prefault({}),
+    info: { status: 'active', description: 'The audit log: where copies go, checkpoints, retention; see below.' },
+  },
+  data_directory: key(
+    name,
+    'Folder of the embedded database and the local journal. Default: ROUTEIQ_DATA_DIR, else `.routeiq` beside the config.',
+  ),
+  identity_stale_seconds: defaulted(
+    seconds,
+    3600,
+    'How long callers seen before are still served while the store cannot be asked.',
+    { unit: 's' },
   ),
   shutdown_timeout_seconds: defaulted(seconds, 30, 'How long calls in flight may finish after SIGTERM.', { unit: 's' }),
   log_level: defaulted(z.enum(logLevels), 'info', 'Least severe log line that is written.'),

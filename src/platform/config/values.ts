@@ -21,6 +21,9 @@ export const anything = z.unknown()
 export const textMap = z.record(text, text)
 export const anyMap = z.record(text, anything)
 
+/** What the author of a config writes for a credential: the text, or a reference to where it is kept. */
+export const secretText = z.string()
+
 /** A credential: the config holds it wrapped, so that printing the config cannot leak it. */
-export const secret = z.string().transform(value => new Secret(value))
+export const secret = secretText.transform(value => new Secret(value))
 export const secretMap = z.record(text, secret)

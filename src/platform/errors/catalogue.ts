@@ -38,11 +38,19 @@ export const catalogue = {
   not_found: entry(404, 'invalid_request_error', 'not_found_error'),
   // Who is calling.
   invalid_api_key: entry(401, 'authentication_error', 'authentication_error'),
+  expired_key: entry(401, 'authentication_error', 'authentication_error'),
+  key_blocked: entry(401, 'authentication_error', 'authentication_error'),
   permission_denied: entry(403, 'permission_error', 'permission_error'),
+  model_access_denied: entry(403, 'permission_error', 'permission_error'),
+  conflict: entry(409, 'invalid_request_error', 'invalid_request_error'),
+  identity_unavailable: entry(503, 'server_error', 'overloaded_error', true),
+  store_unavailable: entry(503, 'server_error', 'overloaded_error', true),
   // Limits.
   rate_limit_exceeded: entry(429, 'rate_limit_error', 'rate_limit_error', true),
+  budget_exceeded: entry(429, 'budget_exceeded', 'rate_limit_error'),
   no_deployment_available: entry(429, 'rate_limit_error', 'rate_limit_error', true),
   overloaded: entry(503, 'server_error', 'overloaded_error', true),
+  limits_unavailable: entry(503, 'server_error', 'overloaded_error', true),
   // The far side.
   upstream_authentication: entry(401, 'authentication_error', 'authentication_error', true),
   upstream_timeout: entry(408, 'timeout_error', 'timeout_error', true),

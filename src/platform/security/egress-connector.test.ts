@@ -1,9 +1,9 @@
 import { type AddressInfo, createServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { expect, it } from 'vitest'
-import type { AddressClass } from './address-policy.ts'
+
 import { type ConnectorOptions, egressConnector } from './egress-connector.ts'
-import { destinationOf, EgressPolicy } from './egress-policy.ts'
+import { type DenialKind, destinationOf, EgressPolicy } from './egress-policy.ts'
 
 const closed = new EgressPolicy()
 const open = new EgressPolicy({ allowHosts: [], allowCidrs: ['127.0.0.0/8'] })
@@ -36,9 +36,9 @@ it('judges a literal address for every socket, although Node resolves nothing fo
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  const denied: [string, AddressClass][] = []
+  const denied: [string, DenialKind][] = []
   const url = `http://127.0.0.1:${port}`
-  const options = { denied: (host: string, kind: AddressClass) => denied.push([host, kind]) }
+  const options = { denied: ({ host }: { host: string }, kind: DenialKind) => denied.push([host, kind]) }
 
   expect(await connect(url, options)).toMatchObject({ code: 'egress_denied' })
   expect(denied).toEqual([['127.0.0.1', 'loopback']])

@@ -1,8 +1,7 @@
 import type { LookupFunction } from 'node:net'
 import type { GatewayError } from '../errors/gateway-error.ts'
-import type { AddressClass } from './address-policy.ts'
 import { parseAddress } from './address-policy.ts'
-import { type Destination, deniedError, type EgressPolicy } from './egress-policy.ts'
+import type { DenialKind, Destination, EgressPolicy } from './egress-policy.ts'
 import type { ResolvedAddress, Resolver } from './egress-resolver.ts'
 import { buildConnector, type Connector } from './undici-pool.ts'
 
@@ -11,12 +10,15 @@ export interface EgressTls {
   readonly ca?: string | readonly string[]
   /** False accepts any certificate (`ssl_verify: false`). Default true. */
   readonly rejectUnauthorized?: boolean
+  /** PEM certificate and key with which this side proves itself. */
+  readonly cert?: string
+  readonly key?: string
 }
 
 export interface ConnectorOptions {
   readonly resolver: Resolver
   readonly policy: () => EgressPolicy
-  readonly denied: (host: string, kind: AddressClass) => void
+  readonly denied: (destination: Destination, kind: DenialKind) => void
   /** Milliseconds for name resolution, TCP and TLS together. */
   readonly connectTimeout: number
   readonly tls: EgressTls
@@ -28,16 +30,17 @@ export interface ConnectorOptions {
  * server name and Host header stay those of the URL.
  */
 export function egressConnector(destination: Destination, options: ConnectorOptions): Connector {
+  const { ca, ...tls } = options.tls
   const connect = buildConnector({
     allowH2: false,
     timeout: options.connectTimeout,
     // One address family that does not answer (broken IPv6) must not cost the whole connect timeout.
     autoSelectFamily: true,
-    ...(options.tls.ca === undefined ? {} : { ca: [options.tls.ca].flat() }),
-    ...(options.tls.rejectUnauthorized === undefined ? {} : { rejectUnauthorized: options.tls.rejectUnauthorized }),
+    ...tls,
+    ...(ca === undefined ? {} : { ca: [ca].flat() }),
     lookup: checkedLookup(destination, options),
   })
-  const { address, host } = destination
+  const { address } = destination
   if (address === undefined) return connect
 
   // Node does not call `lookup` for a literal address.
@@ -45,8 +48,9 @@ export function egressConnector(destination: Destination, options: ConnectorOpti
     const kind = options.policy().refuses(destination, address)
     if (kind === undefined) connect(target, callback)
     else {
-      options.denied(host, kind)
-      queueMicrotask(() => callback(deniedError(host, kind), null))
+      options.denied(destination, kind)
+      const error = options.policy().denial(destination, kind)
+      queueMicrotask(() => callback(error, null))
     }
   }
 }
@@ -75,7 +79,7 @@ function allowedAddresses(
 ): ResolvedAddress[] | Error {
   const rules = policy()
   const allowed: ResolvedAddress[] = []
-  let refused: AddressClass | undefined
+  let refused: DenialKind | undefined
   for (const candidate of found) {
     const address = parseAddress(candidate.address)
     const kind = address === undefined ? 'invalid' : rules.refuses(destination, address)
@@ -86,6 +90,6 @@ function allowedAddresses(
   if (refused === undefined) {
     return Object.assign(new Error(`${destination.host} resolved to no address`), { code: 'ENOTFOUND' })
   }
-  denied(destination.host, refused)
-  return deniedError(destination.host, refused)
+  denied(destination, refused)
+  return rules.denial(destination, refused)
 }

@@ -15,7 +15,21 @@ export interface EgressRules {
   readonly allowHosts: readonly string[]
   /** `10.0.0.0/8`, `fd00::/8`, or single addresses. */
   readonly allowCidrs: readonly string[]
+  /** Ports that may be called; those named in `allowHosts` are open to their host besides. Default: any but blocked ones. */
+  readonly ports?: readonly number[] | undefined
+  /** True: public addresses are refused as well, unless an entry above names their host or address. */
+  readonly onlyListed?: boolean | undefined
 }
+
+/** Why a destination was refused: the class of its address, or what else is wrong with it. */
+export type DenialKind =
+  | Exclude<AddressClass, 'public'>
+  | 'not_listed'
+  | 'port'
+  | 'scheme'
+  | 'credentials'
+  | 'invalid_url'
+  | 'redirect'
 
 interface HostRule {
   /** Canonical host, or the part after `*` (with its dot) of a wildcard. */
@@ -36,17 +50,26 @@ export interface Destination {
 
 /** Which destinations may be called. Immutable and pure: it resolves nothing and opens nothing. */
 export class EgressPolicy {
+  /** The config section its entries stand in, for messages. */
+  readonly section: string
   readonly #hosts: readonly HostRule[]
   readonly #cidrs: readonly Cidr[]
+  readonly #ports: ReadonlySet<string> | undefined
+  readonly #onlyListed: boolean
   readonly #key: string
 
   /** @throws GatewayError `config_invalid` that names the malformed entry. */
-  constructor(rules: EgressRules = { allowHosts: [], allowCidrs: [] }) {
-    this.#hosts = rules.allowHosts.map(parseHostRule)
-    this.#cidrs = rules.allowCidrs.map(parseCidrRule)
+  constructor(rules: EgressRules = { allowHosts: [], allowCidrs: [] }, section = 'routeiq.egress') {
+    this.section = section
+    this.#hosts = rules.allowHosts.map(entry => parseHostRule(entry, section))
+    this.#cidrs = rules.allowCidrs.map(entry => parseCidrRule(entry, section))
+    this.#ports = rules.ports === undefined ? undefined : new Set(rules.ports.map(String))
+    this.#onlyListed = rules.onlyListed ?? false
     this.#key = JSON.stringify([
+      this.#onlyListed,
       this.#hosts.map(rule => `${rule.wildcard ? '*' : ''}${rule.name}:${rule.port}`).sort(),
       this.#cidrs.map(([address, bits]) => `${address.toString()}/${bits}`).sort(),
+      this.#ports === undefined ? null : [...this.#ports].sort(),
     ])
   }
 
@@ -55,40 +78,82 @@ export class EgressPolicy {
   }
 
   /** Undefined when allowed, else the class of address that is refused. */
-  refuses(destination: Destination, address: Address): AddressClass | undefined {
+  refuses(destination: Destination, address: Address): DenialKind | undefined {
     const kind = classifyAddress(address)
-    if (kind === 'public') return undefined
+    if (kind === 'public' && !this.#onlyListed) return undefined
     if (kind === 'metadata') {
       // A broad rule must not open the place where a machine keeps its credentials: only its exact address does.
       return this.#cidrs.some(cidr => isSingleAddress(cidr) && within(address, cidr)) ? undefined : kind
     }
-    if (this.#allowsHost(destination)) return undefined
-    return this.#cidrs.some(cidr => within(address, cidr)) ? undefined : kind
+    if (this.#allowsHost(destination) || this.#cidrs.some(cidr => within(address, cidr))) return undefined
+    return kind === 'public' ? 'not_listed' : kind
   }
 
-  /** What can be said of a URL without asking DNS: scheme, credentials, literal addresses, `localhost`. */
+  /** What is wrong with a destination whatever its name resolves to. Undefined: nothing. */
+  refusesUnresolved(destination: Destination): DenialKind | undefined {
+    if (this.#refusesPort(destination)) return 'port'
+    if (destination.address !== undefined) return this.refuses(destination, destination.address)
+    // Without networks on the list, no answer of DNS can make up for a name that is not on it.
+    return this.#onlyListed && this.#cidrs.length === 0 && !this.#allowsHost(destination) ? 'not_listed' : undefined
+  }
+
+  /** What can be said of a URL without asking DNS: scheme, credentials, port, literal addresses, `localhost`. */
   checkUrl(url: string): GatewayError | undefined {
     const parsed = parseUrl(url)
-    if (parsed instanceof GatewayError) return parsed
+    if (parsed instanceof EgressDenied) return parsed
     const destination = destinationOf(parsed)
-    if (destination.address !== undefined) {
-      const kind = this.refuses(destination, destination.address)
-      return kind && deniedError(destination.host, kind)
-    }
+    const kind = this.refusesUnresolved(destination)
+    if (kind !== undefined) return this.denial(destination, kind)
     if (isLocalhost(destination.host) && loopbacks.every(address => this.refuses(destination, address))) {
-      return deniedError(destination.host, 'loopback')
+      return this.denial(destination, 'loopback')
     }
     return undefined
   }
 
+  denial({ host, port }: Destination, kind: DenialKind): EgressDenied {
+    return new EgressDenied(kind, deniedMessage(host, port, kind, this.section), host, port)
+  }
+
+  #refusesPort(destination: Destination): boolean {
+    const { port } = destination
+    if (this.#ports?.has(port) ?? !blockedPorts.has(Number(port))) return false
+    return !this.#hosts.some(rule => rule.port === port && matches(rule, destination.host))
+  }
+
   #allowsHost({ host, port }: Destination): boolean {
-    for (const rule of this.#hosts) {
-      if (rule.port !== '' && rule.port !== port) continue
-      if (rule.wildcard ? host.length > rule.name.length && host.endsWith(rule.name) : host === rule.name) return true
-    }
-    return false
+    return this.#hosts.some(rule => (rule.port === '' || rule.port === port) && matches(rule, host))
   }
 }
+
+/** By whole labels: `example.com` is neither `notexample.com` nor `example.com.evil.net`. */
+const matches = (rule: HostRule, host: string): boolean =>
+  rule.wildcard ? host.length > rule.name.length && host.endsWith(rule.name) : host === rule.name
+
+/** A refusal, with what the denial log says of it. */
+export class EgressDenied extends GatewayError {
+  readonly kind: DenialKind
+  readonly host: string
+  readonly port: string
+
+  constructor(kind: DenialKind, message: string, host = '', port = '') {
+    super('egress_denied', message)
+    this.kind = kind
+    this.host = host
+    this.port = port
+  }
+}
+
+/**
+ * Ports of services that can be made to act on lines inside an HTTP request (mail, chat, databases): fetch's list of bad
+ * ports (https://fetch.spec.whatwg.org/#port-blocking) without echo and discard, with Redis and memcached. Open only
+ * where an entry names them.
+ */
+const blockedPorts: ReadonlySet<number> = new Set([
+  0, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110, 111, 113,
+  115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548,
+  554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6379,
+  6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080, 11211,
+])
 
 const loopbacks = ['127.0.0.1', '::1'].flatMap(text => parseAddress(text) ?? [])
 
@@ -96,16 +161,18 @@ const loopbacks = ['127.0.0.1', '::1'].flatMap(text => parseAddress(text) ?? [])
 const isLocalhost = (host: string): boolean => host === 'localhost' || host.endsWith('.localhost')
 
 /** Parses what may be called at all. Messages never repeat the URL: its user part or query may hold a credential. */
-export function parseUrl(text: string): URL | GatewayError {
+export function parseUrl(text: string): URL | EgressDenied {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined) return new GatewayError('egress_denied', 'The address to call is not a valid absolute URL.')
+  if (url === undefined) return new EgressDenied('invalid_url', 'The address to call is not a valid absolute URL.')
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    return new GatewayError('egress_denied', `Only http: and https: addresses can be called, not ${url.protocol}`)
+    const message = `Only http: and https: addresses can be called, not ${url.protocol.slice(0, 40)}`
+    return new EgressDenied('scheme', message, url.hostname)
   }
   if (url.username !== '' || url.password !== '') {
-    return new GatewayError(
-      'egress_denied',
+    return new EgressDenied(
+      'credentials',
       `The address of ${url.hostname} carries a user name or password. Set the credential as api_key or a header.`,
+      url.hostname,
     )
   }
   return url
@@ -118,16 +185,22 @@ export function destinationOf(url: URL): Destination {
   return { host, port, address: parseAddress(host) }
 }
 
-export function deniedError(host: string, kind: AddressClass): GatewayError {
+function deniedMessage(host: string, port: string, kind: DenialKind, section: string): string {
+  if (kind === 'port') {
+    return `Connections to port ${port} of ${host} are not allowed. If that is intended, add ${JSON.stringify(`${host}:${port}`)} to ${section}.allow_hosts.`
+  }
+  if (kind === 'not_listed') {
+    return `Connections to ${host} are not allowed: only listed hosts may be called (${section}.only_listed). If that is intended, add it to ${section}.allow_hosts.`
+  }
   const what = `Connections to ${host} are not allowed: its address is ${describe(kind)}.`
   const how =
     kind === 'metadata'
-      ? 'If that is intended, add the exact address to routeiq.egress.allow_cidrs (a /32 or /128); wider entries do not open it.'
-      : 'If that is intended, add the host to routeiq.egress.allow_hosts or its network to routeiq.egress.allow_cidrs.'
-  return new GatewayError('egress_denied', `${what} ${how}`)
+      ? `If that is intended, add the exact address to ${section}.allow_cidrs (a /32 or /128); wider entries do not open it.`
+      : `If that is intended, add the host to ${section}.allow_hosts or its network to ${section}.allow_cidrs.`
+  return `${what} ${how}`
 }
 
-function describe(kind: AddressClass): string {
+function describe(kind: DenialKind): string {
   switch (kind) {
     case 'metadata':
       return 'a cloud metadata service (metadata)'
@@ -144,7 +217,7 @@ function describe(kind: AddressClass): string {
   }
 }
 
-function parseHostRule(entry: string): HostRule {
+function parseHostRule(entry: string, section: string): HostRule {
   const text = entry.trim().toLowerCase()
   const wildcard = text.startsWith('*.')
   const rest = wildcard ? text.slice(2) : text
@@ -157,17 +230,17 @@ function parseHostRule(entry: string): HostRule {
   if (host === '' || (wildcard && parseAddress(host) !== undefined)) {
     throw new GatewayError(
       'config_invalid',
-      `routeiq.egress.allow_hosts: ${JSON.stringify(entry)} is not a host. Write "host", "host:port" or "*.example.com"; no scheme, no path.`,
+      `${section}.allow_hosts: ${JSON.stringify(entry)} is not a host. Write "host", "host:port" or "*.example.com"; no scheme, no path.`,
     )
   }
   return { name: wildcard ? `.${host}` : host, wildcard, port: port === '' ? '' : String(Number(port)) }
 }
 
-function parseCidrRule(entry: string): Cidr {
+function parseCidrRule(entry: string, section: string): Cidr {
   const cidr = parseCidr(entry)
   if (cidr !== undefined) return cidr
   throw new GatewayError(
     'config_invalid',
-    `routeiq.egress.allow_cidrs: ${JSON.stringify(entry)} is not a network. Write "10.0.0.0/8", "fd00::/8" or a single address.`,
+    `${section}.allow_cidrs: ${JSON.stringify(entry)} is not a network. Write "10.0.0.0/8", "fd00::/8" or a single address.`,
   )
 }

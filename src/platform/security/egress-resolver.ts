@@ -1,4 +1,5 @@
-import { lookup } from 'node:dns'
+import { promises as dns, lookup } from 'node:dns'
+import { GatewayError } from '../errors/gateway-error.ts'
 
 export interface ResolvedAddress {
   readonly address: string
@@ -16,6 +17,29 @@ export const systemResolver: Resolver = host =>
       else resolve(found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 })))
     })
   })
+
+/**
+ * Asks these DNS servers alone: neither /etc/hosts nor the system's search domains take part.
+ * @param servers `10.0.0.53`, `10.0.0.53:5353`, `[fd00::53]:53`; the next is asked when one does not answer.
+ * @throws GatewayError `config_invalid`.
+ */
+export function dnsResolver(servers: readonly string[]): Resolver {
+  const resolver = new dns.Resolver({ timeout: 2000, tries: 2 })
+  try {
+    resolver.setServers(servers)
+  } catch {
+    const message = 'routeiq.egress.dns_servers: write addresses, "10.0.0.53" or "10.0.0.53:5353"; no names.'
+    throw new GatewayError('config_invalid', message)
+  }
+  return async host => {
+    const [v4, v6] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)])
+    const found: ResolvedAddress[] = []
+    if (v4.status === 'fulfilled') found.push(...v4.value.map(address => ({ address, family: 4 as const })))
+    if (v6.status === 'fulfilled') found.push(...v6.value.map(address => ({ address, family: 6 as const })))
+    if (found.length === 0 && v4.status === 'rejected') throw v4.reason
+    return found
+  }
+}
 
 export interface ResolverCacheOptions {
   /** Milliseconds an answer is kept. Default 5000. */

@@ -61,7 +61,7 @@ describe('a real socket', () => {
     const denied: EgressDenial[] = []
     const egress = door(policy(), { onDenied: denial => denied.push(denial) })
     expect(() => egress.dispatcher(`http://127.0.0.1:${port}`)).toThrow(/allow_cidrs/)
-    expect(denied).toEqual([{ host: '127.0.0.1', kind: 'loopback' }])
+    expect(denied).toEqual([{ host: '127.0.0.1', port: String(port), kind: 'loopback' }])
     expect(egress.denials).toBe(1)
     expect(connections).toBe(0)
   })
@@ -86,7 +86,7 @@ describe('names', () => {
     expect(error.message).toContain('models.example')
     expect(error.message).toContain('loopback')
     expect(error.message).toContain('routeiq.egress.allow_hosts')
-    expect(denied).toEqual([{ host: 'models.example', kind: 'loopback' }])
+    expect(denied).toEqual([{ host: 'models.example', port: String(port), kind: 'loopback' }])
     expect(connections).toBe(0)
   })
 

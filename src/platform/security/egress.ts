@@ -1,7 +1,13 @@
 import { GatewayError } from '../errors/gateway-error.ts'
-import type { AddressClass } from './address-policy.ts'
 import { type EgressTls, egressConnector } from './egress-connector.ts'
-import { deniedError, destinationOf, EgressPolicy, parseUrl } from './egress-policy.ts'
+import {
+  type DenialKind,
+  type Destination,
+  destinationOf,
+  EgressDenied,
+  EgressPolicy,
+  parseUrl,
+} from './egress-policy.ts'
 import { cachedResolver, type Resolver, systemResolver } from './egress-resolver.ts'
 import { type Dispatcher, Pool } from './undici-pool.ts'
 
@@ -10,7 +16,8 @@ export type { DispatchController, Dispatcher, DispatchHandler, DispatchOptions }
 
 export interface EgressDenial {
   readonly host: string
-  readonly kind: AddressClass
+  readonly port: string
+  readonly kind: DenialKind
 }
 
 export interface EgressOptions {
@@ -120,16 +127,16 @@ export class Egress {
   #open(origin: string): Entry {
     if (this.#closed) throw new GatewayError('shutting_down', 'The gateway is shutting down.')
     const url = parseUrl(origin)
-    if (url instanceof GatewayError) throw url
+    if (url instanceof EgressDenied) throw url
     // Another spelling of an origin that is open already.
     const open = this.#entries.get(url.origin)
     if (open !== undefined) return open
 
     const destination = destinationOf(url)
-    const kind = destination.address && this.#policy.refuses(destination, destination.address)
+    const kind = this.#policy.refusesUnresolved(destination)
     if (kind !== undefined) {
-      this.#deny(destination.host, kind)
-      throw deniedError(destination.host, kind)
+      this.#deny(destination, kind)
+      throw this.#policy.denial(destination, kind)
     }
     if (this.#entries.size >= this.#maxOrigins) this.#evict()
 
@@ -143,7 +150,7 @@ export class Egress {
       connect: egressConnector(destination, {
         resolver: this.#resolver,
         policy: () => this.#policy,
-        denied: (host, refused) => this.#deny(host, refused),
+        denied: (refused, why) => this.#deny(refused, why),
         connectTimeout: this.#options.connectTimeout ?? 10_000,
         tls: this.#options.tls ?? {},
       }),
@@ -175,8 +182,8 @@ export class Egress {
     this.#retiring.set(pool, pool.close().then(forget, forget))
   }
 
-  #deny(host: string, kind: AddressClass): void {
+  #deny({ host, port }: Destination, kind: DenialKind): void {
     this.#denials++
-    this.#options.onDenied?.({ host, kind })
+    this.#options.onDenied?.({ host, port, kind })
   }
 }

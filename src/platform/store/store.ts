@@ -12,6 +12,7 @@ export interface Store {
   readonly description: string
   /** False while the last contact failed; a background probe (every second) turns it true again. */
   readonly available: boolean
+  /** Waits for what runs, then lets go of the database. Queries after it fail with `StoreUnavailable`. */
   close(): Promise<void>
 }
 

@@ -1,20 +1,22 @@
+import type { Generated } from 'kysely'
+
 /**
  * Columns of every table. Conventions on both databases: ids and names are text, times are epoch milliseconds, money is
  * integer nano-dollars, flags are 0 or 1, JSON is text. What is searched, joined or summed has a column; every other
  * field of an object is in `settings`, under LiteLLM's field name.
  */
 export interface Tables {
-  keys: KeyRow
+  keys: KeyRow & SpendPeriod
   deprecated_keys: DeprecatedKeyRow
-  teams: TeamRow
-  team_members: TeamMemberRow
-  users: UserRow
-  organizations: OrganizationRow
-  organization_members: OrganizationMemberRow
-  projects: ProjectRow
-  end_users: EndUserRow
+  teams: TeamRow & SpendPeriod
+  team_members: TeamMemberRow & SpendPeriod
+  users: UserRow & SpendPeriod
+  organizations: OrganizationRow & SpendPeriod
+  organization_members: OrganizationMemberRow & SpendPeriod
+  projects: ProjectRow & SpendPeriod
+  end_users: EndUserRow & SpendPeriod
   budgets: BudgetRow
-  tags: TagRow
+  tags: TagRow & SpendPeriod
   access_groups: AccessGroupRow
   credentials: CredentialRow
   models: ModelRow
@@ -27,8 +29,20 @@ export interface Tables {
   ledger: LedgerRow
   ledger_bodies: LedgerBodyRow
   daily_spend: DailySpendRow
+  daily_errors: DailyErrorRow
   audit: AuditRow
   sink_cursors: SinkCursorRow
+}
+
+/**
+ * What `spend` of a row sums: `spend_base`, and the cost of every call that started at `spend_since` or later. A reset
+ * sets all three (see `governance/ledger/spend-reset.ts`); the ledger adds no call that started before. Both default to 0.
+ */
+export interface SpendPeriod {
+  /** Epoch ms. */
+  spend_since: Generated<number>
+  /** Nano-dollars. */
+  spend_base: Generated<number>
 }
 
 /** Columns that every managed object has. */
@@ -235,8 +249,10 @@ export interface DeletedObjectRow {
 
 /** One call. See `SpendRecord` for what the fields mean. */
 export interface LedgerRow {
-  /** Call id: a record is written once, however often it is shipped. */
+  /** Id of the record. With `started_at` the key: a record is written once, however often it is shipped. */
   id: string
+  /** The id the caller chose for its call; null: it saw `id`. Indexed where not null. */
+  call_id: string | null
   started_at: number
   ended_at: number
   /** `YYYY-MM-DD`, UTC, of `started_at`. */
@@ -254,6 +270,7 @@ export interface LedgerRow {
   agent_id: string | null
   end_user: string | null
   session_id: string | null
+  /** As served (the vendor's name); as asked for when nothing served it. */
   model: string
   model_group: string | null
   deployment_id: string | null
@@ -264,6 +281,8 @@ export interface LedgerRow {
   cache_read_tokens: number
   cache_write_tokens: number
   reasoning_tokens: number
+  /** Answered from the response cache: 0 or 1. */
+  cache_hit: number
   /** JSON list of text. */
   tags: string
   /** JSON: cost lines, latency by phase, attempts, request metadata, address, further usage. */
@@ -272,6 +291,8 @@ export interface LedgerRow {
 
 export interface LedgerBodyRow {
   id: string
+  /** Of the call: with the id the key of its ledger row. */
+  started_at: number
   request: string | null
   response: string | null
   expires_at: number
@@ -298,8 +319,23 @@ export interface DailySpendRow {
   cache_read_tokens: number
   cache_write_tokens: number
   reasoning_tokens: number
+  /** Answered from the response cache: calls, and the output tokens that so were not generated. */
+  cache_hits: number
+  cached_output_tokens: number
   /** Milliseconds of duration, summed. */
   duration_ms: number
+}
+
+/** Failed calls by day and kind of failure, counted at ingest. Key: all columns but `requests`. */
+export interface DailyErrorRow {
+  date: string
+  /** Error code or failure kind. */
+  error: string
+  status: number
+  /** Empty: no group, deployment was found. */
+  model_group: string
+  deployment_id: string
+  requests: number
 }
 
 /** Append-only; each record's hash covers the one before. */
@@ -324,6 +360,10 @@ export interface AuditRow {
 
 export interface SinkCursorRow {
   sink: string
+  /** The last record the sink has confirmed, and its hash: a restored or rewritten log is noticed. */
   seq: number
+  hash: string | null
+  /** The last record of the batch being sent, written before it is: a batch that is sent again has the same bounds. */
+  pending_seq: number | null
   updated_at: number
 }

@@ -54,7 +54,7 @@ export class GatewayMetrics {
     this.#egressDenials = registry.counter(
       'routeiq_egress_denials_total',
       'Outbound connections refused by the egress policy.',
-      ['address_class'],
+      ['address_class', 'purpose'],
     )
     this.#configVersion = registry.gauge('routeiq_config_version', 'Version of the configuration in use.', [], {
       aggregation: 'max',
@@ -94,8 +94,9 @@ export class GatewayMetrics {
     this.#retries.labels(group, kind).inc()
   }
 
-  egressDenied(addressClass: string): void {
-    this.#egressDenials.labels(addressClass).inc()
+  /** @param purpose what the connection was for, one of a fixed list. */
+  egressDenied(addressClass: string, purpose: string): void {
+    this.#egressDenials.labels(addressClass, purpose).inc()
   }
 
   /** A configuration is in use. With `deployments`, the series of those that are gone are forgotten. */

@@ -59,11 +59,13 @@ async function explain(fleet: Fleet, { request, identity }: RouteContext): Promi
 /** Permission depends on the configuration (`require_auth_for_metrics_endpoint`), so it is checked here. */
 async function metrics(gateway: Gateway, fleet: Fleet, { request, reply }: RouteContext): Promise<string> {
   const { snapshot } = gateway
-  if (snapshot.metricsNeedKey && snapshot.masterKey.authenticate(request.raw.headers) === undefined) {
-    throw new GatewayError(
-      'invalid_api_key',
-      'Send the gateway key, or set litellm_settings.require_auth_for_metrics_endpoint: false.',
-    )
+  if (snapshot.metricsNeedKey) {
+    const { headers, socket } = request.raw
+    const address = snapshot.trustedProxies.clientAddress(socket.remoteAddress, headers['x-forwarded-for'])
+    const principal = await gateway.authenticator.authenticate(snapshot.keys, { headers, address })
+    if (principal.role !== 'proxy_admin' && principal.role !== 'proxy_admin_viewer') {
+      throw new GatewayError('permission_denied', 'Metrics of the whole gateway are for administrators.')
+    }
   }
   reply.type('text/plain; version=0.0.4; charset=utf-8')
   return fleet.metrics()

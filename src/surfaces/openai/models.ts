@@ -1,5 +1,7 @@
 import type { FastifyRequest } from 'fastify'
+import type { Principal } from '../../governance/authentication/principal.ts'
 import type { Gateway } from '../../pipeline/gateway.ts'
+import { mayUse } from '../../pipeline/identity/authorize-model.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
 
 /** OpenAI and LiteLLM both date their lists with a constant: the catalogue has no creation times. */
@@ -24,8 +26,16 @@ function anthropicModel(name: string): object {
 
 const speaksAnthropic = (request: FastifyRequest): boolean => request.headers['anthropic-version'] !== undefined
 
+/** What the caller may use, in config order. */
+export function visibleModels({ snapshot }: Gateway, principal: Principal | undefined): readonly string[] {
+  const names = snapshot.router.index.publicNames()
+  if (principal === undefined) return names
+  const own = Object.keys(principal.aliases)
+  return [...new Set([...names, ...own])].filter(name => mayUse(snapshot, principal, principal.aliases[name] ?? name))
+}
+
 export function listModels(gateway: Gateway, request: FastifyRequest): object {
-  const names = gateway.snapshot.router.index.publicNames()
+  const names = visibleModels(gateway, request.identity)
   if (speaksAnthropic(request)) {
     return {
       data: names.map(anthropicModel),
@@ -39,7 +49,10 @@ export function listModels(gateway: Gateway, request: FastifyRequest): object {
 
 export function showModel(gateway: Gateway, request: FastifyRequest): object {
   const name = (request.params as { '*': string })['*']
-  if (gateway.snapshot.router.resolve(name) === undefined) {
+  const { snapshot } = gateway
+  const known = snapshot.router.resolve(name) !== undefined
+  // A model that is not the caller's does not exist for it.
+  if (!known || (request.identity !== undefined && !mayUse(snapshot, request.identity, name))) {
     throw new GatewayError(
       'model_not_found',
       `The model '${name.slice(0, 200)}' does not exist here. GET /v1/models lists the models you can use.`,

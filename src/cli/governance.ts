@@ -1,0 +1,166 @@
+import { join } from 'node:path'
+import { AuditService } from '../governance/audit/audit-service.ts'
+import { configuredAudit } from '../governance/audit/configured-audit.ts'
+import type { Principal } from '../governance/authentication/principal.ts'
+import type { GuardedRoute } from '../governance/authorization/permission.ts'
+import { Governance } from '../governance/governance.ts'
+import { type Ledger, openLedger } from '../governance/ledger/ledger.ts'
+import { Calendar } from '../governance/limits/windows.ts'
+import type { Management, ManagementSettings } from '../governance/management/management.ts'
+import { type Clock, systemClock } from '../platform/clock.ts'
+import type { LoadedConfig } from '../platform/config/load.ts'
+import type { Outbound } from '../platform/security/outbound.ts'
+import { Secret } from '../platform/security/secret.ts'
+import type { SharedState } from '../platform/shared-state/shared-state.ts'
+import { openStore, type StoreOptions } from '../platform/store/open-store.ts'
+import type { Store } from '../platform/store/store.ts'
+import type { Logger } from '../platform/telemetry/logger.ts'
+import type { MetricsRegistry } from '../platform/telemetry/metrics.ts'
+import { dataDirectory } from './data-directory.ts'
+
+export interface GovernanceOptions {
+  readonly loaded: LoadedConfig
+  readonly configPath: string | undefined
+  /** More processes than this one use the same store. */
+  readonly shared: boolean
+  readonly state: SharedState
+  readonly outbound: Outbound
+  readonly registry: MetricsRegistry
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** What outlives every configuration: who exists, the books, the record of changes. */
+export interface RunningGovernance {
+  readonly governance: Governance
+  readonly ledger: Ledger
+  readonly audit: AuditService
+  /** Milliseconds to bring the books into the store; what is left stays in the journal for the next start. */
+  close(timeout: number): Promise<void>
+}
+
+/**
+ * Opens store, ledger and audit log. A PostgreSQL that is away does not hold up the start: the gateway serves what it
+ * can, and catches up.
+ * @throws GatewayError `config_invalid`
+ */
+export async function openGovernance(options: GovernanceOptions): Promise<RunningGovernance> {
+  const { loaded, state, clock, log, outbound, registry } = options
+  const { general_settings: general, routeiq } = loaded.config
+  const data = dataDirectory(options.configPath, routeiq.data_directory ?? nonEmpty(loaded.env['ROUTEIQ_DATA_DIR']))
+  if (data.warning !== undefined) log.warn(data.warning)
+  const store = await openStore({
+    ...storeOptions(loaded, data.path, options.configPath === undefined && !options.shared),
+    onAvailability: (available, reason) =>
+      available ? log.info({ reason }, 'store is back') : log.error({ reason }, 'store is out of reach'),
+  })
+  const audit = new AuditService(
+    { store, state, registry, log, clock },
+    configuredAudit(loaded, { outbound, log, clock }),
+  )
+  const governance = new Governance({
+    store,
+    state,
+    clock,
+    recordIn: (trx, event) => audit.log.recordIn(trx, event),
+    cache: {
+      ttl: general.user_api_key_cache_ttl * 1000,
+      maxEntries: general.user_api_key_cache_max_size,
+      staleFor: routeiq.identity_stale_seconds * 1000,
+    },
+  })
+  const ledger = openLedger({ directory: join(data.path, 'ledger'), store, log, clock })
+  audit.start()
+  return {
+    governance,
+    ledger,
+    audit,
+    async close(timeout) {
+      governance.close()
+      await ledger.close(timeout)
+      await audit.close(timeout)
+      await state.flush()
+      await state.close()
+      await closeStore(store)
+    },
+  }
+}
+
+/** The management API's view of the configuration in force. */
+export function managementOf(governance: Governance, loaded: () => LoadedConfig): Management {
+  let seen: LoadedConfig | undefined
+  let settings: ManagementSettings | undefined
+  return {
+    governance,
+    clock: systemClock,
+    settings() {
+      const current = loaded()
+      if (settings === undefined || seen !== current) settings = managementSettings(current)
+      seen = current
+      return settings
+    },
+  }
+}
+
+function managementSettings({ config }: LoadedConfig): ManagementSettings {
+  const { litellm_settings: litellm } = config
+  return {
+    defaultKeyParams: litellm.default_key_generate_params,
+    upperKeyParams: litellm.upperbound_key_generate_params,
+    keyGeneration: litellm.key_generation_settings,
+    defaultUserParams: litellm.default_internal_user_params,
+    defaultTeamParams: litellm.default_team_params,
+    calendar: new Calendar(),
+  }
+}
+
+/** A refused management call, on the record; the log folds floods. */
+export function recordDenial(
+  { audit }: RunningGovernance,
+  principal: Principal,
+  address: string,
+  route: GuardedRoute,
+  reason: string,
+): void {
+  const path = route.paths[0] ?? ''
+  void audit.log
+    .record({
+      actor: {
+        name: principal.userId ?? `key:${principal.keyAlias ?? principal.keyHash}`,
+        token: principal.token,
+        address,
+      },
+      action: 'denied',
+      objectKind: 'route',
+      objectId: path,
+      details: { route: path, reason, role: principal.role },
+    })
+    .catch(() => undefined)
+}
+
+function storeOptions(loaded: LoadedConfig, directory: string, inMemory: boolean): StoreOptions {
+  const { general_settings: general } = loaded.config
+  const url = general.database_url ?? secretOf(loaded.env['DATABASE_URL'])
+  if (url !== undefined) {
+    return {
+      kind: 'postgres',
+      url,
+      poolSize: general.database_connection_pool_limit,
+      connectTimeoutMs: milliseconds(general.database_connection_timeout),
+      statementTimeoutMs: milliseconds(general.database_statement_timeout),
+      lockTimeoutMs: milliseconds(general.database_lock_timeout),
+      socketTimeoutMs: milliseconds(general.database_socket_timeout),
+      unreachableAtStart: 'carry_on',
+    }
+  }
+  return inMemory ? { kind: 'memory' } : { kind: 'sqlite', path: join(directory, 'routeiq.db') }
+}
+
+/** The last step of an end: what goes wrong now has nobody left to tell. */
+const closeStore = (store: Store): Promise<void> => store.close().catch(() => undefined)
+
+const nonEmpty = (text: string | undefined): string | undefined => (text === '' ? undefined : text)
+const secretOf = (text: string | undefined): Secret | undefined =>
+  text === undefined || text === '' ? undefined : new Secret(text)
+const milliseconds = (seconds: number | undefined): number | undefined =>
+  seconds === undefined ? undefined : seconds * 1000

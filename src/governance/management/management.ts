@@ -1,0 +1,53 @@
+import type { Clock } from '../../platform/clock.ts'
+import { GatewayError } from '../../platform/errors/gateway-error.ts'
+import type { Governance } from '../governance.ts'
+import { after, parseDuration } from '../limits/durations.ts'
+import type { Calendar } from '../limits/windows.ts'
+import type { Settings } from '../objects/settings.ts'
+
+/** Settings of the management API that the configuration may change at any time. */
+export interface ManagementSettings {
+  /** `litellm_settings.default_key_generate_params` */
+  readonly defaultKeyParams: Settings
+  /** `litellm_settings.upperbound_key_generate_params` */
+  readonly upperKeyParams: Settings
+  /** `litellm_settings.key_generation_settings` */
+  readonly keyGeneration: Settings
+  /** `litellm_settings.default_internal_user_params` */
+  readonly defaultUserParams: Settings
+  /** `litellm_settings.default_team_params` */
+  readonly defaultTeamParams: Settings
+  /** Where budget windows begin. */
+  readonly calendar: Calendar
+}
+
+/** What the management services share. */
+export interface Management {
+  readonly governance: Governance
+  readonly clock: Clock
+  /** Those in force now. */
+  readonly settings: () => ManagementSettings
+}
+
+/** End of a budget window that begins now; null without a duration. @throws GatewayError for what is no duration. */
+export function budgetResetAt(management: Management, duration: unknown): number | null {
+  if (duration === undefined || duration === null) return null
+  const parsed = requireDuration('budget_duration', duration)
+  return management.settings().calendar.window(parsed, management.clock.epoch()).end
+}
+
+/** Epoch ms of `duration` from now; null: never. @throws GatewayError */
+export function expiresAt(management: Management, duration: unknown, param = 'duration'): number | null {
+  if (duration === undefined || duration === null || duration === '-1') return null
+  return after(management.clock.epoch(), requireDuration(param, duration))
+}
+
+export function requireDuration(param: string, value: unknown) {
+  const parsed = parseDuration(value)
+  if (parsed !== undefined) return parsed
+  throw new GatewayError(
+    'invalid_request',
+    `'${param}' must be a duration such as "30s", "15m", "24h", "30d" or "1mo", not ${JSON.stringify(value).slice(0, 60)}.`,
+    { param },
+  )
+}

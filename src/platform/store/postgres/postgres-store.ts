@@ -1,0 +1,88 @@
+import { Kysely, PostgresDialect } from 'kysely'
+import type { Pool, PoolConfig } from 'pg'
+import { Availability } from '../availability.ts'
+import type { PostgresOptions } from '../open-store.ts'
+import { type Store, StoreUnavailable } from '../store.ts'
+import type { Tables } from '../tables.ts'
+import { type DatabaseUrl, readDatabaseUrl } from './database-url.ts'
+import { GuardedPool } from './guarded-pool.ts'
+import { prepareDatabase } from './prepare-database.ts'
+import { typeParsers } from './type-parsers.ts'
+
+/** Milliseconds an idle connection is kept. */
+const idleTimeoutMillis = 30_000
+
+/** @throws StoreUnavailable, GatewayError: see `openStore` */
+export async function openPostgres(options: PostgresOptions): Promise<Store> {
+  const url = readDatabaseUrl(options.url.reveal())
+  const { default: pg } = await import('pg')
+  const config = poolConfig(options, url)
+  let pool: Pool | undefined
+
+  /** The first contact prepares the tables; later ones only see whether the server answers. */
+  const contact = async (): Promise<void> => {
+    if (pool === undefined) {
+      const reached = await prepareDatabase(pg, config, url)
+      pool = new pg.Pool({ ...config, ...reached, types: typeParsers(pg.types) })
+      guarded.use(pool)
+    } else {
+      await ping(pool)
+    }
+  }
+  const availability = new Availability(contact, options.onAvailability)
+  const guarded = new GuardedPool(availability)
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: guarded }) })
+
+  try {
+    await contact()
+  } catch (error) {
+    if (options.unreachableAtStart !== 'carry_on' || !(error instanceof StoreUnavailable)) throw error
+    availability.lost(error)
+  }
+  return {
+    dialect: 'postgres',
+    db,
+    description: url.description,
+    get available() {
+      return availability.available
+    },
+    async close() {
+      if (availability.stop()) await guarded.end()
+    },
+  }
+}
+
+async function ping(pool: Pool): Promise<void> {
+  const client = await pool.connect()
+  try {
+    await client.query('select 1')
+    client.release()
+  } catch (error) {
+    client.release(true)
+    throw error
+  }
+}
+
+function poolConfig(options: PostgresOptions, url: DatabaseUrl): PoolConfig {
+  const statementTimeoutMs = options.statementTimeoutMs ?? 30_000
+  const config: PoolConfig = {
+    connectionString: url.connectionString,
+    ssl: url.tls ?? false,
+    max: options.poolSize ?? url.poolSize ?? 10,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? url.connectTimeoutMs ?? 5000,
+    query_timeout: options.socketTimeoutMs ?? statementTimeoutMs + 5000,
+    idleTimeoutMillis,
+    // Idle connections do not keep a process alive that has nothing else to do.
+    allowExitOnIdle: true,
+    keepAlive: true,
+    application_name: 'routeiq',
+  }
+  if (url.behindPooler) return url.options === '' ? config : { ...config, options: url.options }
+  return {
+    ...config,
+    statement_timeout: statementTimeoutMs,
+    lock_timeout: options.lockTimeoutMs ?? 10_000,
+    idle_in_transaction_session_timeout: options.idleTransactionTimeoutMs ?? 30_000,
+    options: `-c search_path="${url.schema}" ${url.options}`.trim(),
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Entry of a worker thread that owns one SQLite connection and answers statements one by one. It loads nothing but
+ * `node:sqlite`: about 10 MB and 15 ms per thread, most of it the thread itself (Node 24, Linux).
+ */
+import { DatabaseSync } from 'node:sqlite'
+import { parentPort, workerData } from 'node:worker_threads'
+import {
+  type Answer,
+  closeThread,
+  type Opened,
+  type Statement,
+  type ThreadError,
+  type ThreadSettings,
+} from './protocol.ts'
+import { columnsOf, StatementCache } from './statement-cache.ts'
+
+/** Rows of one result; more would be memory without bound on both sides. */
+const maxRows = 200_000
+/** SQLITE_BUSY: another process holds the lock. */
+const busy = 5
+
+const settings = workerData as ThreadSettings
+
+function open(): DatabaseSync {
+  const db = new DatabaseSync(settings.path, { readOnly: settings.readOnly, timeout: settings.busyTimeoutMs })
+  try {
+    db.exec('pragma temp_store = memory')
+    if (settings.readOnly) return db
+    // WAL: readers and the writer do not wait for each other. NORMAL: a commit survives the end of the process at any
+    // moment; a power cut may take the last ones, never the file's consistency (sqlite.org/wal.html, §"Durability").
+    // The first process to come switches to WAL, which needs the file for itself.
+    retried(() => db.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on'))
+    db.exec('pragma journal_size_limit = 67108864')
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+/**
+ * SQLite waits by itself (`busy_timeout`), except where it sees that waiting may not help: while the file is switched
+ * to WAL or recovered after a crash. Nothing has happened then, so the statement is simply tried again, for the same time.
+ */
+function retried<T>(work: () => T): T {
+  const deadline = performance.now() + settings.busyTimeoutMs
+  for (;;) {
+    try {
+      return work()
+    } catch (error) {
+      if ((threadError(error).errcode ?? 0) % 256 !== busy || performance.now() >= deadline) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5 + Math.random() * 20)
+    }
+  }
+}
+
+function threadError(error: unknown): ThreadError {
+  if (!(error instanceof Error)) return { message: String(error), errcode: undefined }
+  return { message: error.message, errcode: (error as { errcode?: number }).errcode }
+}
+
+/**
+ * Integers are bound as integers: `node:sqlite` binds every number as a float, and then `7 / ?` would not be what it is
+ * on PostgreSQL.
+ */
+function bound(parameters: readonly (string | number | null)[]): (string | number | bigint | null)[] {
+  return parameters.map(value => (Number.isInteger(value) ? BigInt(value as number) : value))
+}
+
+function run(db: DatabaseSync, cache: StatementCache, { id, sql, parameters }: Statement): Answer {
+  // SQLite ends a transaction by itself after some errors (disk full); rolling back what is over is no error.
+  if (sql === 'rollback' && !db.isTransaction) return { id, columns: [], rows: [], changes: 0 }
+  const prepared = cache.get(sql)
+  const { statement } = prepared
+  const values = bound(parameters)
+  if (prepared.columns.length === 0) {
+    return { id, columns: [], rows: [], changes: Number(statement.run(...values).changes) }
+  }
+  const rows: unknown[][] = []
+  try {
+    for (const row of statement.iterate(...values)) {
+      // With `setReturnArrays` a row is an array.
+      rows.push(row as unknown as unknown[])
+      if (rows.length > maxRows) throw new RangeError(`the result has more than ${maxRows} rows: read it page by page`)
+    }
+  } catch (error) {
+    // Node 24: `iterate` begins with a reset, which reports the error of the run before as its own.
+    cache.forget(sql)
+    throw error
+  }
+  // A newer program may have added a column since the statement was prepared; SQLite has prepared it again.
+  if (rows[0] !== undefined && rows[0].length !== prepared.columns.length) prepared.columns = columnsOf(statement)
+  return { id, columns: prepared.columns, rows, changes: undefined }
+}
+
+function serve(db: DatabaseSync, port: NonNullable<typeof parentPort>): void {
+  const cache = new StatementCache(db)
+  port.on('message', (message: Statement | typeof closeThread) => {
+    if (message === closeThread) {
+      // Statistics for the query planner, over a bounded sample (sqlite.org/lang_analyze.html §3.1).
+      if (!settings.readOnly && !db.isTransaction) db.exec('pragma analysis_limit = 400; pragma optimize')
+      db.close()
+      port.close()
+      return
+    }
+    try {
+      // Inside a transaction the lock is ours already, and what went before must not be repeated.
+      port.postMessage(db.isTransaction ? run(db, cache, message) : retried(() => run(db, cache, message)))
+    } catch (error) {
+      port.postMessage({ id: message.id, error: threadError(error) } satisfies Answer)
+    }
+  })
+}
+
+if (parentPort !== null) {
+  try {
+    const db = open()
+    parentPort.postMessage({ opened: true } satisfies Opened)
+    serve(db, parentPort)
+  } catch (error) {
+    parentPort.postMessage({ opened: false, error: threadError(error) } satisfies Opened)
+    parentPort.close()
+  }
+}

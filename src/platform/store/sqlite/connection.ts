@@ -1,0 +1,143 @@
+import { Worker } from 'node:worker_threads'
+import { StoreUnavailable } from '../store.ts'
+import { type Answer, closeThread, type Opened, type ThreadSettings } from './protocol.ts'
+import { fromThread } from './sqlite-error.ts'
+
+export interface Result {
+  readonly rows: Record<string, unknown>[]
+  readonly changes: number | undefined
+}
+
+interface Waiting {
+  readonly resolve: (result: Result) => void
+  readonly reject: (error: Error) => void
+}
+
+/** Statements sent to a thread and not answered; beyond it the database cannot keep up and callers are told so. */
+const maxWaiting = 10_000
+/** Milliseconds a thread may take to close its connection. */
+const closeTimeout = 10_000
+/** Results are bounded in rows; this is the second bound, and what V8 may keep of garbage before it collects. */
+const resourceLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 4 }
+
+/** One SQLite connection in a thread of its own. The thread keeps the process alive only while a statement runs. */
+export class Connection {
+  readonly #worker: Worker
+  readonly #opened: Promise<void>
+  readonly #ended: Promise<void>
+  readonly #waiting = new Map<number, Waiting>()
+  #lastId = 0
+  #failure: StoreUnavailable | undefined
+  #busySince = 0
+  readonly #onOutage: (error: StoreUnavailable) => void
+
+  /** @param onOutage told when the thread ends, and when a statement finds that the database cannot be used */
+  constructor(settings: ThreadSettings, onOutage: (error: StoreUnavailable) => void) {
+    this.#onOutage = onOutage
+    // The sources run as they are, the release is compiled: the thread's file has the extension of this one.
+    const entry = new URL(`./connection-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
+    this.#worker = new Worker(entry, {
+      workerData: settings,
+      resourceLimits,
+      // Not the flags of this process. Node 22 calls `node:sqlite` experimental.
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      name: settings.readOnly ? 'sqlite reader' : 'sqlite',
+    })
+    this.#ended = new Promise(resolve => this.#worker.once('exit', () => resolve()))
+    this.#opened = new Promise((resolve, reject) => {
+      this.#worker.once('message', (message: Opened) => {
+        this.#worker.on('message', (answer: Answer) => this.#answered(answer))
+        if (!message.opened) return reject(fromThread(message.error))
+        this.#worker.unref()
+        resolve()
+      })
+      this.#worker.once('error', error => this.#fail(error.message, reject))
+      this.#worker.once('exit', () => this.#fail('its thread has ended', reject))
+    })
+    // Who asks `opened` or runs a statement sees it; without this line nobody asking would be a crash.
+    this.#opened.catch(() => undefined)
+  }
+
+  /** Rejects with what SQLite said when the file cannot be opened. */
+  get opened(): Promise<void> {
+    return this.#opened
+  }
+
+  /** False once its thread has ended. */
+  get alive(): boolean {
+    return this.#failure === undefined
+  }
+
+  /** How long the statement that runs now has kept others waiting, milliseconds; 0 when idle. */
+  get busyFor(): number {
+    return this.#waiting.size === 0 ? 0 : performance.now() - this.#busySince
+  }
+
+  async run(sql: string, parameters: readonly (string | number | null)[]): Promise<Result> {
+    await this.#opened
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#waiting.size >= maxWaiting) {
+      throw new StoreUnavailable(`the SQLite database cannot keep up: ${maxWaiting} statements wait`)
+    }
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId
+      if (this.#waiting.size === 0) {
+        this.#busySince = performance.now()
+        this.#worker.ref()
+      }
+      this.#waiting.set(id, { resolve, reject })
+      this.#worker.postMessage({ id, sql, parameters })
+    })
+  }
+
+  /** Ends it as it is; SQLite rolls back what was open. */
+  discard(): void {
+    void this.#worker.terminate()
+  }
+
+  /** Lets the statements sent before finish. */
+  async close(): Promise<void> {
+    this.#worker.ref()
+    this.#worker.postMessage(closeThread)
+    const timer = setTimeout(() => void this.#worker.terminate(), closeTimeout)
+    await this.#ended
+    clearTimeout(timer)
+  }
+
+  #answered(answer: Answer): void {
+    const waiting = this.#waiting.get(answer.id)
+    this.#waiting.delete(answer.id)
+    this.#busySince = performance.now()
+    if (this.#waiting.size === 0) this.#worker.unref()
+    if (waiting === undefined) return
+    if (!('error' in answer)) {
+      waiting.resolve({ rows: asObjects(answer.columns, answer.rows), changes: answer.changes })
+      return
+    }
+    const error = fromThread(answer.error)
+    if (error instanceof StoreUnavailable) this.#onOutage(error)
+    waiting.reject(error)
+  }
+
+  #fail(reason: string, reject: (error: Error) => void): void {
+    if (this.#failure === undefined) {
+      this.#failure = new StoreUnavailable(`the SQLite database is closed: ${reason}`)
+      this.#onOutage(this.#failure)
+    }
+    reject(this.#failure)
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#failure)
+    this.#waiting.clear()
+  }
+}
+
+/**
+ * Rows travel as arrays: 3.3 ms per 1,000 rows of 29 columns there and back, 5.2 ms as objects, 4.1 ms as JSON text
+ * (Node 24; the event loop is busy for about 1 ms in each).
+ */
+function asObjects(columns: readonly string[], rows: readonly (readonly unknown[])[]): Record<string, unknown>[] {
+  return rows.map(row => {
+    const object: Record<string, unknown> = {}
+    for (let index = 0; index < columns.length; index++) object[columns[index] ?? ''] = row[index]
+    return object
+  })
+}

@@ -1,0 +1,92 @@
+import { StoreUnavailable } from '../store.ts'
+import { Connection, type Result } from './connection.ts'
+import { Turns } from './turns.ts'
+
+/** A second reader is opened when the first has been busy for this long, milliseconds: a report runs. */
+const slow = 50
+const maxReaders = 2
+/** Milliseconds after which a connection that ended is opened again, at the earliest. */
+const reopenPause = 1000
+
+/**
+ * The connections to one database: one that writes, and readers for selects outside transactions. Readers are opened
+ * when they are first needed; a database in memory has none, because it is its one connection.
+ */
+export class Connections {
+  readonly path: string
+  readonly turns = new Turns()
+  readonly #busyTimeoutMs: number
+  readonly #onOutage: (error: StoreUnavailable) => void
+  #writer: Connection | undefined
+  #readers: Connection[] = []
+  /** When a connection was last opened in place of one that ended. */
+  #reopenedAt = Number.NEGATIVE_INFINITY
+  #closed = false
+
+  constructor(path: string, busyTimeoutMs: number, onOutage: (error: StoreUnavailable) => void) {
+    this.path = path
+    this.#busyTimeoutMs = busyTimeoutMs
+    this.#onOutage = onOutage
+  }
+
+  get inMemory(): boolean {
+    return this.path === ':memory:'
+  }
+
+  /** Use it only in a turn. */
+  get writer(): Connection {
+    this.#assertOpen()
+    if (this.#writer?.alive === true) return this.#writer
+    if (this.#writer !== undefined) {
+      if (this.inMemory) throw new StoreUnavailable('the database in memory is lost: its thread has ended')
+      this.#pace()
+    }
+    this.#writer = this.#open(false)
+    return this.#writer
+  }
+
+  /** One select, outside transactions: sees everything that was committed before. */
+  read(sql: string, parameters: readonly (string | number | null)[]): Promise<Result> {
+    return this.#reader().run(sql, parameters)
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    // Readers first: the last connection to close moves what is left in the log into the file.
+    const turn = await this.turns.take().catch(() => () => undefined)
+    this.#closed = true
+    await Promise.all(this.#readers.map(reader => reader.close()))
+    await this.#writer?.close()
+    turn()
+  }
+
+  #reader(): Connection {
+    this.#assertOpen()
+    const alive = this.#readers.filter(reader => reader.alive)
+    if (alive.length < this.#readers.length && alive.length === 0) this.#pace()
+    this.#readers = alive
+    let best: Connection | undefined
+    for (const reader of this.#readers) {
+      if (best === undefined || reader.busyFor < best.busyFor) best = reader
+    }
+    if (best !== undefined && (best.busyFor < slow || this.#readers.length >= maxReaders)) return best
+    const opened = this.#open(true)
+    this.#readers.push(opened)
+    return opened
+  }
+
+  #open(readOnly: boolean): Connection {
+    return new Connection({ path: this.path, readOnly, busyTimeoutMs: this.#busyTimeoutMs }, this.#onOutage)
+  }
+
+  /** A file that cannot be opened must not cost a thread per statement. */
+  #pace(): void {
+    const now = performance.now()
+    if (now < this.#reopenedAt + reopenPause) throw new StoreUnavailable('the SQLite database is being opened again')
+    this.#reopenedAt = now
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new StoreUnavailable('the store is closed')
+  }
+}

@@ -1,0 +1,8 @@
+import type { Management } from '../../governance/management/management.ts'
+import type { Route } from '../route.ts'
+import { keyRoutes } from './keys/routes.ts'
+
+/** The management API, object by object. */
+export function managementRoutes(management: Management): Route[] {
+  return [...keyRoutes(management)]
+}
