@@ -65,7 +65,10 @@ export async function authorizeKey(
   keyGeneration: Settings,
 ): Promise<TeamRow | undefined> {
   const problems = limitProblems(request)
-  if (problems.length > 0) throw new GatewayError('invalid_request', problems.join(' '))
+  const [problem] = problems
+  if (problem !== undefined) {
+    throw new GatewayError('invalid_request', problems.join(' '), { param: /^'?([\w.]+)/.exec(problem)?.[1] })
+  }
   const team =
     request.team_id == null
       ? undefined
