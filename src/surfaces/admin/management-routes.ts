@@ -1,8 +1,9 @@
 import type { Management } from '../../governance/management/management.ts'
 import type { Route } from '../route.ts'
 import { keyRoutes } from './keys/routes.ts'
+import { teamRoutes } from './teams/routes.ts'
 
 /** The management API, object by object. */
 export function managementRoutes(management: Management): Route[] {
-  return [...keyRoutes(management)]
+  return [...keyRoutes(management), ...teamRoutes(management)]
 }

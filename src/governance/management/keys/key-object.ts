@@ -27,7 +27,7 @@ const presentation: Presentation = {
   money: ['spend'],
   times: ['created_at', 'updated_at', 'budget_reset_at', 'expires_at', 'rotates_at', 'last_active_at'],
   flags: ['blocked'],
-  hidden: [],
+  hidden: ['spend_since', 'spend_base'],
   defaults: {
     models: [],
     aliases: {},

@@ -9,17 +9,12 @@ import { asToken, maskedKey, newKey, tokenOf } from '../../authentication/token-
 import { keyTypes } from '../../authorization/route-groups.ts'
 import { mayManage, maySee, notFound } from '../../authorization/tenancy.ts'
 import { numberOf, parseSettings } from '../../objects/settings.ts'
+import type { Caller } from '../managed-objects.ts'
 import { budgetResetAt, expiresAt, type Management } from '../management.ts'
 import { mergedSettings } from '../present.ts'
 import type { KeyRequest, NewKeyRequest, UpdateKeyRequest } from './key-fields.ts'
 import { keyColumns, keyObject, keyOwnership } from './key-object.ts'
 import { authorizeKey, withBounds } from './key-rules.ts'
-
-/** A caller of the management API: what it may do, and how the audit log names it. */
-export interface Caller {
-  readonly principal: Principal
-  readonly actor: Actor
-}
 
 /** Fields of requests that are instructions, not settings of a key. */
 const instructions = ['key', 'key_type', 'duration', 'send_invite_email', 'new_key', 'grace_period'] as const
