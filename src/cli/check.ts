@@ -1,15 +1,17 @@
 import { compileSnapshot } from '../pipeline/snapshot.ts'
 import { explainConfig } from '../platform/config/explain.ts'
-import { loadConfig } from '../platform/config/load.ts'
 import { ConfigError } from '../platform/config/problem.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
+import { Secrets } from '../platform/secrets/secrets.ts'
 import { Secret } from '../platform/security/secret.ts'
+import { load } from './config-source.ts'
 import { snapshotServices } from './services.ts'
 
 /** Validates a config the way a start would, and explains what it means. @returns the exit code. */
 export async function check(file: string, strict: boolean): Promise<number> {
   try {
-    const loaded = await loadConfig(file, { env: process.env, strict })
+    const loaded = await load({ path: file, strict, secrets: new Secrets() })
+    loaded.secrets?.discard()
     const { warnings } = compileSnapshot(loaded, 1, snapshotServices(new Secret('sk-check'), 'http://127.0.0.1:1'))
     process.stdout.write(explainConfig(loaded, warnings))
     return 0

@@ -1,21 +1,32 @@
 import { demoConfig } from '../platform/config/demo.ts'
-import { type LoadedConfig, loadConfig } from '../platform/config/load.ts'
+import { type LoadedConfig, type LoadOptions, loadConfig } from '../platform/config/load.ts'
 import { ConfigError, formatProblem } from '../platform/config/problem.ts'
 import { readSettled } from '../platform/config/read-settled.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
+import type { Secrets } from '../platform/secrets/secrets.ts'
+import { defaultKeyNames } from '../providers/default-key-names.ts'
 
 export interface ConfigSource {
   /** Undefined: the built-in demo. */
   readonly path: string | undefined
   readonly strict: boolean
+  /** Reads what references in the config lead to. */
+  readonly secrets: Secrets
 }
+
+const optionsOf = ({ strict, secrets }: ConfigSource): LoadOptions => ({
+  env: process.env,
+  strict,
+  secrets,
+  unwrittenNames: defaultKeyNames,
+})
 
 /** File contents by absolute path: a configuration that no longer depends on what is on disk. */
 export type ConfigTexts = Readonly<Record<string, string>>
 
 /** @throws ConfigError */
 export function load(source: ConfigSource): Promise<LoadedConfig> {
-  const options = { env: process.env, strict: source.strict }
+  const options = optionsOf(source)
   return source.path === undefined ? Promise.resolve(demoConfig(options)) : loadConfig(source.path, options)
 }
 
@@ -23,7 +34,7 @@ export function load(source: ConfigSource): Promise<LoadedConfig> {
 export async function loadWithTexts(source: ConfigSource): Promise<{ loaded: LoadedConfig; texts: ConfigTexts }> {
   if (source.path === undefined) return { loaded: await load(source), texts: {} }
   const texts: Record<string, string> = {}
-  const loaded = await loadConfig(source.path, { env: process.env, strict: source.strict }, async path => {
+  const loaded = await loadConfig(source.path, optionsOf(source), async path => {
     const text = await readSettled(path)
     texts[path] = text
     return text
@@ -34,7 +45,7 @@ export async function loadWithTexts(source: ConfigSource): Promise<{ loaded: Loa
 /** The same from kept texts. @throws ConfigError */
 export function loadTexts(source: ConfigSource, texts: ConfigTexts): Promise<LoadedConfig> {
   if (source.path === undefined) return load(source)
-  return loadConfig(source.path, { env: process.env, strict: source.strict }, async path => {
+  return loadConfig(source.path, optionsOf(source), async path => {
     const text = texts[path]
     if (text === undefined) throw Object.assign(new Error('not kept'), { code: 'ENOENT' })
     return text

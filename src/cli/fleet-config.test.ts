@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Secrets } from '../platform/secrets/secrets.ts'
 import { Secret } from '../platform/security/secret.ts'
 import { loadTexts } from './config-source.ts'
 import { FleetConfig } from './fleet-config.ts'
@@ -12,7 +13,7 @@ const services = snapshotServices(new Secret('sk-test'), 'http://127.0.0.1:1')
 const path = (name: string) => join(folder, name)
 const write = (name: string, text: string) => writeFileSync(path(name), text)
 const model = (name: string) => `model_list: [{ model_name: ${name}, litellm_params: { model: demo/fast } }]\n`
-const open = () => FleetConfig.open({ path: path('c.yaml'), strict: true }, services)
+const open = () => FleetConfig.open({ path: path('c.yaml'), strict: true, secrets: new Secrets() }, services)
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'fleet-'))
@@ -28,7 +29,7 @@ describe('FleetConfig', () => {
     rmSync(path('more.yaml'))
     write('c.yaml', 'model_list: [')
     const { texts, version } = config.given
-    const loaded = await loadTexts({ path: path('c.yaml'), strict: true }, texts)
+    const loaded = await loadTexts({ path: path('c.yaml'), strict: true, secrets: new Secrets() }, texts)
     expect([loaded.hash, version]).toEqual([config.snapshot.hash, 1])
     expect(loaded.config.model_list.map(({ model_name }) => model_name)).toEqual(['a', 'b'])
   })

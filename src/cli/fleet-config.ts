@@ -25,6 +25,7 @@ export class FleetConfig {
   /** @throws GatewayError `config_invalid` */
   static async open(source: ConfigSource, services: SnapshotServices): Promise<FleetConfig> {
     const { loaded, texts } = await loadWithTexts(source)
+    loaded.secrets?.discard()
     return new FleetConfig(source, services, compileSnapshot(loaded, 1, services), texts)
   }
 
@@ -46,6 +47,8 @@ export class FleetConfig {
   async refresh(): Promise<readonly string[]> {
     try {
       const { loaded, texts } = await loadWithTexts(this.#source)
+      // Workers keep their secrets current themselves; here they were only looked at.
+      loaded.secrets?.discard()
       this.#files = loaded.files
       if (loaded.hash !== this.#snapshot.hash) {
         this.#snapshot = compileSnapshot(loaded, this.#snapshot.version + 1, this.#services)

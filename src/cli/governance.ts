@@ -5,12 +5,19 @@ import type { Principal } from '../governance/authentication/principal.ts'
 import type { GuardedRoute } from '../governance/authorization/permission.ts'
 import { Governance } from '../governance/governance.ts'
 import { type Ledger, openLedger } from '../governance/ledger/ledger.ts'
+import { noAlerts } from '../governance/limits/alerts.ts'
+import { StoreRuleSource } from '../governance/limits/rule-source.ts'
+import type { SpendSource } from '../governance/limits/spend-source.ts'
+import { StoreSpend } from '../governance/limits/store-spend.ts'
+import { Thresholds } from '../governance/limits/thresholds.ts'
 import { Calendar } from '../governance/limits/windows.ts'
 import type { Management, ManagementSettings } from '../governance/management/management.ts'
+import { Reservations } from '../pipeline/reservation/reserve.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import type { LoadedConfig } from '../platform/config/load.ts'
 import type { Outbound } from '../platform/security/outbound.ts'
 import { Secret } from '../platform/security/secret.ts'
+import { MemoryState } from '../platform/shared-state/memory/memory-state.ts'
 import type { SharedState } from '../platform/shared-state/shared-state.ts'
 import { openStore, type StoreOptions } from '../platform/store/open-store.ts'
 import type { Store } from '../platform/store/store.ts'
@@ -35,6 +42,8 @@ export interface RunningGovernance {
   readonly governance: Governance
   readonly ledger: Ledger
   readonly audit: AuditService
+  readonly reservations: Reservations
+  readonly spend: SpendSource
   /** Milliseconds to bring the books into the store; what is left stays in the journal for the next start. */
   close(timeout: number): Promise<void>
 }
@@ -71,12 +80,21 @@ export async function openGovernance(options: GovernanceOptions): Promise<Runnin
   })
   const ledger = openLedger({ directory: join(data.path, 'ledger'), store, log, clock })
   audit.start()
+  const spend = new StoreSpend(store, clock)
+  const local = new MemoryState()
+  const rules = new StoreRuleSource({ store, clock })
+  const thresholds = new Thresholds(noAlerts, state)
+  const reservations = new Reservations({ state, local, rules, thresholds, clock, log })
   return {
     governance,
     ledger,
     audit,
+    reservations,
+    spend,
     async close(timeout) {
       governance.close()
+      await reservations.close()
+      await local.close()
       await ledger.close(timeout)
       await audit.close(timeout)
       await state.flush()

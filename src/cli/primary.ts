@@ -1,6 +1,8 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Explanation } from '../pipeline/accounting/explain.ts'
 import { type ConfigWatch, watchConfig } from '../platform/config/watch.ts'
+import { mergeSecrets, type SecretStatus, Secrets } from '../platform/secrets/secrets.ts'
+import { type DenialRecord, mergeDenials } from '../platform/security/egress-denials.ts'
 import { mergeMetrics, renderMetrics } from '../platform/telemetry/exposition.ts'
 import type { MetricsSnapshot } from '../platform/telemetry/metrics.ts'
 import type { ReloadResult } from '../surfaces/fleet.ts'
@@ -19,7 +21,7 @@ const respawnPause = 1000
 /** The primary: forks workers, replaces those that die, and answers for all of them. */
 export async function runPrimary(options: ServeOptions): Promise<void> {
   const { key, generated } = startKey(process.env)
-  const source = { path: options.configPath, strict: options.strict }
+  const source = { path: options.configPath, strict: options.strict, secrets: new Secrets() }
   // Judged once here, so that a broken config is reported once and nothing is forked. Nobody calls the demo origin.
   const config = await orExit(() => FleetConfig.open(source, snapshotServices(key, 'http://127.0.0.1:1')))
   const inquiries = new Map<number, Inquiry>()
@@ -54,6 +56,10 @@ export async function runPrimary(options: ServeOptions): Promise<void> {
         return reload()
       case 'metrics':
         return renderMetrics(mergeMetrics(await askAll<MetricsSnapshot>(question)))
+      case 'denials':
+        return mergeDenials(await askAll<DenialRecord[]>(question))
+      case 'secrets':
+        return mergeSecrets(await askAll<SecretStatus[]>(question))
       case 'explain':
         return (await askAll<Explanation | null>(question)).find(found => found !== null) ?? null
     }

@@ -12,6 +12,8 @@ export type WorkerQuestion =
 export type FleetQuestion =
   | { readonly what: 'reload' }
   | { readonly what: 'metrics' }
+  | { readonly what: 'denials' }
+  | { readonly what: 'secrets' }
   | { readonly what: 'explain'; readonly id: string; readonly keyHash: string }
 
 /** What the primary asks a worker. */
@@ -19,6 +21,8 @@ export type PrimaryQuestion =
   | { readonly what: 'apply'; readonly config: GivenConfig }
   | { readonly what: 'refused'; readonly problems: readonly string[] }
   | { readonly what: 'metrics' }
+  | { readonly what: 'denials' }
+  | { readonly what: 'secrets' }
   | { readonly what: 'explain'; readonly id: string; readonly keyHash: string }
 
 /**

@@ -49,14 +49,7 @@ export class Reloader {
     try {
       const loaded = await read()
       this.#files = loaded.files
-      const current = this.#gateway.snapshot
-      const version = given ?? current.version + 1
-      if (loaded.hash !== current.hash && version > current.version) {
-        this.#gateway.swap(compileSnapshot(loaded, version, this.#services))
-        this.#applied(loaded)
-        this.#gateway.log.info({ version, hash: loaded.hash }, 'config reloaded')
-        for (const warning of this.#gateway.snapshot.warnings) this.#gateway.log.warn(warning)
-      }
+      this.#take(loaded, given)
       return { ...this.#inForce(), applied: true, problems: [], warnings: this.#gateway.snapshot.warnings }
     } catch (error) {
       const problems = problemsOf(error)
@@ -64,6 +57,23 @@ export class Reloader {
       if (tried.length > 0) this.#files = [...new Set([...tried, ...this.#gateway.snapshot.loaded.files])]
       this.refused(problems)
       return { ...this.#inForce(), applied: false, problems, warnings: [] }
+    }
+  }
+
+  #take(loaded: LoadedConfig, given: number | undefined): void {
+    const current = this.#gateway.snapshot
+    const version = given ?? current.version + 1
+    try {
+      if (loaded.hash !== current.hash && version > current.version) {
+        this.#gateway.swap(compileSnapshot(loaded, version, this.#services))
+        this.#applied(loaded)
+        this.#gateway.log.info({ version, hash: loaded.hash }, 'config reloaded')
+        for (const warning of this.#gateway.snapshot.warnings) this.#gateway.log.warn(warning)
+      }
+    } finally {
+      // The secrets of another configuration than the one in force are not kept current.
+      if (this.#gateway.snapshot.hash === loaded.hash) loaded.secrets?.adopt()
+      else loaded.secrets?.discard()
     }
   }
 

@@ -1,13 +1,16 @@
 import type { FastifyInstance } from 'fastify'
+import type { SpendSource } from '../governance/limits/spend-source.ts'
 import { Gateway } from '../pipeline/gateway.ts'
 import { Authenticator } from '../pipeline/identity/authenticator.ts'
 import { compileSnapshot } from '../pipeline/snapshot.ts'
 import { systemClock } from '../platform/clock.ts'
 import type { LoadedConfig } from '../platform/config/load.ts'
+import type { Secrets } from '../platform/secrets/secrets.ts'
 import { DenialLog } from '../platform/security/egress-denials.ts'
 import { EgressDoors } from '../platform/security/egress-doors.ts'
 import type { Secret } from '../platform/security/secret.ts'
 import { MemoryState } from '../platform/shared-state/memory/memory-state.ts'
+import { StoreUnavailable } from '../platform/store/store.ts'
 import { GatewayMetrics } from '../platform/telemetry/gateway-metrics.ts'
 import { createLogger, flushLogs, type LogLevel } from '../platform/telemetry/logger.ts'
 import { type DemoServer, startDemoServer } from '../providers/demo/server.ts'
@@ -17,6 +20,7 @@ import type { ServeOptions } from './arguments.ts'
 import { type ConfigSource, type ConfigTexts, load, loadTexts } from './config-source.ts'
 import { managementOf, openGovernance, type RunningGovernance, recordDenial } from './governance.ts'
 import { Reloader } from './reloader.ts'
+import { watchSecrets } from './secrets.ts'
 import { snapshotServices } from './services.ts'
 
 /** One running gateway process: services, server, and how to end it. */
@@ -24,6 +28,7 @@ export interface Runtime {
   readonly gateway: Gateway
   readonly app: FastifyInstance
   readonly reloader: Reloader
+  readonly secrets: Secrets
   /** Lets calls in flight finish, up to the configured time, then ends everything. */
   close(): Promise<void>
 }
@@ -45,20 +50,31 @@ export async function createRuntime(
   fleetOf: (local: Fleet, gateway: Gateway) => Fleet,
   given?: GivenConfig,
 ): Promise<Runtime> {
-  const source: ConfigSource = { path: options.configPath, strict: options.strict }
+  const { secrets, announce } = watchSecrets()
+  const source: ConfigSource = { path: options.configPath, strict: options.strict, secrets }
   const loaded = await (given === undefined ? load(source) : loadTexts(source, given.texts))
   // Started with every gateway, so that a reload may bring demo models in; it costs one idle listener on loopback.
   const demo: DemoServer = await startDemoServer()
   const log = createLogger({ level: logLevel(loaded, options), format: logFormat(loaded) })
   const metrics = new GatewayMetrics()
-  const services = snapshotServices(masterKey, demo.origin, ({ deployment, state, cause, kind, duration }) => {
-    if (state === 'open') metrics.of(deployment).cooledDown()
-    log.info(
-      { deployment: deployment.id, group: deployment.group, state, cause, kind, duration_ms: duration },
-      'cooldown',
-    )
+  // The books are opened below, with what this configuration says of them; counters ask them only when calls come.
+  let running: RunningGovernance | undefined
+  const spend: SpendSource = {
+    spent: (rule, since) =>
+      running === undefined ? Promise.reject(new StoreUnavailable('not open yet')) : running.spend.spent(rule, since),
+  }
+  const services = snapshotServices(masterKey, demo.origin, {
+    spend,
+    onCooldown({ deployment, state, cause, kind, duration }) {
+      if (state === 'open') metrics.of(deployment).cooledDown()
+      log.info(
+        { deployment: deployment.id, group: deployment.group, state, cause, kind, duration_ms: duration },
+        'cooldown',
+      )
+    },
   })
   const snapshot = compileSnapshot(loaded, given?.version ?? 1, services)
+  loaded.secrets?.adopt()
   const denials = new DenialLog({
     onDenial: ({ purpose, kind }) => metrics.egressDenied(kind, purpose),
     onNews: ({ purpose, host, port, kind }, repeated) =>
@@ -67,7 +83,7 @@ export async function createRuntime(
   const doors = new EgressDoors(snapshot.egress, { denials })
   const { live, cooldown } = services.routing
   const state = new MemoryState()
-  const running = await openGovernance({
+  const governed = await openGovernance({
     loaded,
     configPath: options.configPath,
     shared: options.workers > 1,
@@ -77,10 +93,23 @@ export async function createRuntime(
     clock: systemClock,
     log,
   })
-  const authenticator = new Authenticator(running.governance.principals, systemClock, [])
-  const gateway = new Gateway({ doors, live, cooldown, metrics, log, authenticator }, snapshot)
-  gateway.onDenied = (principal, address, route, reason) => recordDenial(running, principal, address, route, reason)
-  const management = managementOf(running.governance, () => gateway.snapshot.loaded)
+  running = governed
+  const authenticator = new Authenticator(governed.governance.principals, systemClock, [])
+  const gateway = new Gateway(
+    {
+      doors,
+      live,
+      cooldown,
+      metrics,
+      log,
+      authenticator,
+      ledger: governed.ledger,
+      reservations: governed.reservations,
+    },
+    snapshot,
+  )
+  gateway.onDenied = (principal, address, route, reason) => recordDenial(governed, principal, address, route, reason)
+  const management = managementOf(governed.governance, () => gateway.snapshot.loaded)
   for (const warning of snapshot.warnings) log.warn(warning)
   const reloader = new Reloader(gateway, source, services, applied => {
     log.level = logLevel(applied, options)
@@ -88,16 +117,21 @@ export async function createRuntime(
   const local: Fleet = {
     reload: () => reloader.reload(),
     metrics: async () => metrics.render(),
+    egressDenials: async () => denials.list(),
+    secrets: async () => secrets.status(),
     explain: async (id, keyHash) => gateway.explain.find(id, keyHash),
   }
-  const app = createServer(gateway, fleetOf(local, gateway), { prefix: options.rootPath, management })
+  const fleet = fleetOf(local, gateway)
+  announce(log, metrics.registry, () => void fleet.reload().catch(() => undefined))
+  const app = createServer(gateway, fleet, { prefix: options.rootPath, management })
   let closing: Promise<void> | undefined
   return {
     gateway,
     app,
     reloader,
+    secrets,
     close() {
-      closing ??= shutDown(gateway, running, doors, app, demo)
+      closing ??= shutDown(gateway, governed, doors, app, demo).then(() => secrets.close())
       return closing
     },
   }

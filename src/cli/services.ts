@@ -1,3 +1,6 @@
+import { compileEnforcement } from '../governance/limits/compile-enforcement.ts'
+import { LimitPlanner } from '../governance/limits/plan.ts'
+import type { SpendSource } from '../governance/limits/spend-source.ts'
 import { Cooldown, type CooldownChange } from '../pipeline/routing/cooldown.ts'
 import { LiveStats } from '../pipeline/routing/live-stats.ts'
 import type { SnapshotServices } from '../pipeline/snapshot.ts'
@@ -5,11 +8,19 @@ import { systemClock } from '../platform/clock.ts'
 import type { Secret } from '../platform/security/secret.ts'
 import { PriceBook } from '../providers/price-book.ts'
 
+export interface ServiceOptions {
+  /** Default: nothing was ever spent, for a configuration that is only looked at. */
+  readonly spend?: SpendSource
+  readonly onCooldown?: (change: CooldownChange) => void
+}
+
+const nothingSpent: SpendSource = { spent: async () => 0 }
+
 /** What compiling a snapshot needs, with the real clock and dice. */
 export function snapshotServices(
   masterKey: Secret,
   demoOrigin: string | undefined,
-  onCooldown?: (change: CooldownChange) => void,
+  { spend = nothingSpent, onCooldown }: ServiceOptions = {},
 ): SnapshotServices {
   const cooldown = new Cooldown({ clock: systemClock, onChange: onCooldown })
   const live = new LiveStats({ clock: systemClock })
@@ -18,5 +29,9 @@ export function snapshotServices(
     routing: { live, cooldown, clock: systemClock, random: Math.random },
     masterKey,
     demoOrigin,
+    limitsOf(config) {
+      const enforcement = compileEnforcement(config)
+      return { enforcement, planner: new LimitPlanner({ enforcement, spend, clock: systemClock }) }
+    },
   }
 }

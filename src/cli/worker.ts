@@ -1,6 +1,8 @@
 import cluster from 'node:cluster'
 import type { Explanation } from '../pipeline/accounting/explain.ts'
 import type { Gateway } from '../pipeline/gateway.ts'
+import type { SecretStatus } from '../platform/secrets/secrets.ts'
+import type { DenialRecord } from '../platform/security/egress-denials.ts'
 import { Secret } from '../platform/security/secret.ts'
 import type { Fleet, ReloadResult } from '../surfaces/fleet.ts'
 import type { ServeOptions } from './arguments.ts'
@@ -41,6 +43,8 @@ export async function runWorker(options: ServeOptions): Promise<void> {
     return {
       reload: () => ask<ReloadResult>({ what: 'reload' }),
       metrics: () => ask<string>({ what: 'metrics' }),
+      egressDenials: () => ask<DenialRecord[]>({ what: 'denials' }),
+      secrets: () => ask<SecretStatus[]>({ what: 'secrets' }),
       explain: async (id, keyHash) =>
         (await own.explain(id, keyHash)) ??
         (await ask<Explanation | null>({ what: 'explain', id, keyHash })) ??
@@ -61,13 +65,17 @@ async function answerPrimary(question: PrimaryQuestion, own: Own | undefined, op
   switch (question.what) {
     case 'apply': {
       const { texts, version } = question.config
-      const source = { path: options.configPath, strict: options.strict }
+      const source = { path: options.configPath, strict: options.strict, secrets: own.runtime.secrets }
       return reloader.apply(() => loadTexts(source, texts), version)
     }
     case 'refused':
       return reloader.refused(question.problems)
     case 'metrics':
       return gateway.metrics.snapshot()
+    case 'denials':
+      return own.local.egressDenials()
+    case 'secrets':
+      return own.local.secrets()
     case 'explain':
       return (await own.local.explain(question.id, question.keyHash)) ?? null
   }

@@ -4,6 +4,8 @@ import type { NativeRequest } from '../providers/wire.ts'
 import type { TokenUsage } from '../translate/token-usage.ts'
 import type { Deployment } from './deployment.ts'
 import type { Door } from './door.ts'
+import type { Attribution } from './identity/attribution.ts'
+import type { Reservation } from './reservation/reservation.ts'
 import type { Consideration } from './routing/types.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -42,10 +44,16 @@ export interface PlanRecord {
 
 /** Everything known of one call while it travels. Fixed shape: fields are set once, in order of travel. */
 export class Call {
+  /** What the caller sees and may have chosen. */
   readonly id: string
+  /** What the books know it by: always ours, unique. */
+  readonly recordId: string
   readonly snapshot: Snapshot
   readonly door: Door
   readonly identity: Principal
+  readonly attribution: Attribution
+  /** Where it comes from, trusted proxies taken into account. */
+  readonly address: string
   readonly request: NativeRequest
   readonly model: string
   readonly stream: boolean
@@ -64,6 +72,8 @@ export class Call {
   /** The configured `model_name` that was asked for, alias and wildcard resolved; undefined: there is no such model. */
   modelName: string | undefined
   deployment: Deployment | undefined
+  /** What was taken of limits and budgets until the call is settled. */
+  reservation: Reservation | undefined
   usage: TokenUsage | undefined
   droppedParams: readonly string[] = []
   /** Milliseconds spent waiting for upstreams, back-off included; the rest of the duration is our own. */
@@ -76,9 +86,12 @@ export class Call {
 
   constructor(init: {
     id: string
+    recordId: string
     snapshot: Snapshot
     door: Door
     identity: Principal
+    attribution: Attribution
+    address: string
     request: NativeRequest
     model: string
     stream: boolean
@@ -88,9 +101,12 @@ export class Call {
     epoch: number
   }) {
     this.id = init.id
+    this.recordId = init.recordId
     this.snapshot = init.snapshot
     this.door = init.door
     this.identity = init.identity
+    this.attribution = init.attribution
+    this.address = init.address
     this.request = init.request
     this.model = init.model
     this.stream = init.stream

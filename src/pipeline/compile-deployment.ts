@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { deploymentRules } from '../governance/limits/compile-enforcement.ts'
 import { requestDefaults } from '../platform/config/deployment-params.ts'
 import type { ModelListEntry } from '../platform/config/model-list.ts'
 import type { GatewayConfig } from '../platform/config/schema.ts'
@@ -115,6 +116,7 @@ function build(
     rpm: params.rpm,
     tpm: params.tpm,
     order: params.order,
+    limits: deploymentRules(id, params),
     maxParallelRequests: params.max_parallel_requests ?? config.router_settings.default_max_parallel_requests,
     timeout: milliseconds(params.timeout) ?? settings.timeout,
     streamTimeout: milliseconds(params.stream_timeout) ?? settings.streamTimeout,

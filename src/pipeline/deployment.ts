@@ -1,3 +1,4 @@
+import type { LimitRule } from '../governance/limits/limit-rule.ts'
 import type { FailureKind } from '../platform/errors/gateway-error.ts'
 import type { LiveSecret } from '../platform/secrets/live-secret.ts'
 import type { ModelPrice } from '../providers/model-price.ts'
@@ -22,6 +23,8 @@ export interface Deployment {
   readonly tpm: number | undefined
   readonly order: number | undefined
   readonly maxParallelRequests: number | undefined
+  /** Rates and budget of its own, counted in shared state; see `reservation/attempt-leases.ts`. */
+  readonly limits?: readonly LimitRule[]
   readonly timeout: number
   readonly streamTimeout: number | undefined
   readonly ttftTimeout: number | undefined

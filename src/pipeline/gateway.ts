@@ -1,5 +1,6 @@
 import type { Principal } from '../governance/authentication/principal.ts'
 import type { GuardedRoute } from '../governance/authorization/permission.ts'
+import type { Ledger } from '../governance/ledger/ledger.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import type { UpstreamFailure } from '../platform/errors/gateway-error.ts'
 import type { Egress } from '../platform/security/egress.ts'
@@ -12,10 +13,14 @@ import { Admission } from './admission/admission.ts'
 import type { Call } from './call.ts'
 import type { Deployment } from './deployment.ts'
 import type { Authenticator } from './identity/authenticator.ts'
+import type { Reservations } from './reservation/reserve.ts'
 import type { Cooldown } from './routing/cooldown.ts'
 import type { LiveStats } from './routing/live-stats.ts'
 import type { ModelGroup } from './routing/types.ts'
 import type { Snapshot } from './snapshot.ts'
+
+/** The ledger, as far as calls need it. */
+export type Books = Pick<Ledger, 'accepting' | 'append'>
 
 export interface GatewayServices {
   readonly doors: EgressDoors
@@ -24,6 +29,8 @@ export interface GatewayServices {
   readonly metrics: GatewayMetrics
   readonly log: Logger
   readonly authenticator: Authenticator
+  readonly ledger: Books
+  readonly reservations: Reservations
   readonly clock?: Clock
   readonly random?: () => number
 }
@@ -44,6 +51,8 @@ export class Gateway {
   readonly metrics: GatewayMetrics
   readonly log: Logger
   readonly authenticator: Authenticator
+  readonly ledger: Books
+  readonly reservations: Reservations
   readonly clock: Clock
   readonly random: () => number
   readonly explain: ExplainLog
@@ -62,6 +71,8 @@ export class Gateway {
     this.metrics = services.metrics
     this.log = services.log
     this.authenticator = services.authenticator
+    this.ledger = services.ledger
+    this.reservations = services.reservations
     this.clock = services.clock ?? systemClock
     this.random = services.random ?? Math.random
     this.explain = new ExplainLog(snapshot.explainEntries)

@@ -4,15 +4,19 @@ import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { isRequestId, newId } from '../platform/ids.ts'
 import type { NativeRequest } from '../providers/wire.ts'
 import { nestingDepth } from '../translate/json-depth.ts'
-import { responseHeaders, sendBody } from './accounting/response-headers.ts'
-import { costOfCall, settle } from './accounting/settle.ts'
+import { responseHeaders } from './accounting/response-headers.ts'
+import { sendBody } from './accounting/send-body.ts'
+import { settle } from './accounting/settle.ts'
 import { Call } from './call.ts'
 import { callOptions } from './call-options.ts'
 import type { Door } from './door.ts'
 import { closeIfUnread } from './execution/close-if-unread.ts'
 import { execute } from './execution/execute.ts'
+import type { Outcome } from './execution/outcome.ts'
 import type { Gateway } from './gateway.ts'
+import { attributionOf } from './identity/attribution.ts'
 import { authorizeModel } from './identity/authorize-model.ts'
+import { reserve } from './reservation/reserve-call.ts'
 
 /** Levels of lists and objects in a request; far more than any schema has, far less than overflows a stack. */
 const maxNesting = 500
@@ -23,6 +27,8 @@ export interface Arrival {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly identity: Principal
+  /** Where it comes from, trusted proxies taken into account. */
+  readonly address: string
   readonly body: NativeRequest
   /** A model named in the path (`/openai/deployments/{model}/…`) wins over the body's. */
   readonly pathModel: string | undefined
@@ -32,7 +38,7 @@ export interface Arrival {
 
 /**
  * The life of a call, from an authenticated request to the last byte and the books:
- * admit → decode → authorize → route → execute → encode → settle.
+ * admit → decode → authorize → reserve → route → execute → encode → settle → record.
  */
 export async function runCall(gateway: Gateway, arrival: Arrival): Promise<void> {
   const { admission } = gateway
@@ -48,48 +54,59 @@ export async function runCall(gateway: Gateway, arrival: Arrival): Promise<void>
   }
   let call: Call | undefined
   try {
-    // decode: the model, the caller's own settings, and a snapshot that stays with the call.
+    // decode: the model, the caller's own settings, and a snapshot that stays with the call. Then: may it use the model?
     call = decode(gateway, arrival, id)
-    // route and execute: deployments, retries, fallbacks; a stream is sent from in there.
+    // reserve: every limit and budget of every scope, taken in one contact with shared state.
+    const reserved = reserve(gateway, call)
+    call.reservation = reserved instanceof Promise ? await reserved : reserved
+    // route and execute: deployments, retries, fallbacks; a stream is sent from in there, but for its last piece.
     const outcome = await execute(gateway, call)
-    // encode: a complete answer goes out in one piece.
+    // encode, settle and record: the last byte leaves when the call is in the books.
     switch (outcome.kind) {
       case 'answer':
-        call.status = 200
-        sendBody(
-          call.response,
-          200,
-          responseHeaders(
-            call,
-            call.stream ? 'text/event-stream; charset=utf-8' : 'application/json',
-            outcome.headers,
-            costOfCall(call),
-          ),
-          outcome.body,
-        )
+        answered(gateway, call, outcome)
         break
-      case 'streamed':
+      case 'streamed': {
+        const { response } = call
         call.error = outcome.failure?.kind
+        settle(gateway, call, () => response.end(outcome.tail))
         break
+      }
       case 'aborted':
         call.status = 499
         call.error = 'client_disconnected'
+        settle(gateway, call)
         break
     }
-    settle(gateway, call)
   } catch (error) {
     const failure = asGatewayError(gateway, error, arrival)
-    if (call === undefined) {
-      refuse(gateway, arrival, id, failure)
-    } else {
-      fail(call, failure)
-      settle(gateway, call)
-    }
+    if (call === undefined) refuse(gateway, arrival, id, failure)
+    else failed(gateway, call, failure)
   } finally {
     admission.leave()
     if (gateway.draining) closeWhenSent(arrival)
-    if (call !== undefined) closeIfUnread(call.response, longestSilence(call))
   }
+}
+
+/** A complete answer goes out in one piece. */
+function answered(gateway: Gateway, call: Call, outcome: Extract<Outcome, { kind: 'answer' }>): void {
+  call.status = 200
+  settle(gateway, call, cost => {
+    const type = call.stream ? 'text/event-stream; charset=utf-8' : 'application/json'
+    sendBody(call.response, 200, responseHeaders(call, type, outcome.headers, cost), outcome.body)
+    closeIfUnread(call.response, longestSilence(call))
+  })
+}
+
+function failed(gateway: Gateway, call: Call, failure: GatewayError): void {
+  call.status = failure.status
+  call.error = failure.code
+  settle(gateway, call, () => {
+    if (call.response.headersSent || call.closed) return
+    const headers = responseHeaders(call, 'application/json', undefined, undefined)
+    if (failure.retryAfter !== undefined) headers.push('retry-after', String(Math.ceil(failure.retryAfter)))
+    sendBody(call.response, failure.status, headers, call.door.errorBody(failure, call.id))
+  })
 }
 
 /** While the process drains, a connection ends with its answer; kept alive, it would hold up the end. */
@@ -116,8 +133,13 @@ function decode(gateway: Gateway, arrival: Arrival, id: string): Call {
   }
   const named = arrival.identity.aliases[model] ?? model
   authorizeModel(snapshot, arrival.identity, named)
+  const epoch = gateway.clock.epoch()
+  const ownId = request.headers['x-litellm-call-id'] === undefined
   return new Call({
     id,
+    recordId: ownId ? id : newId(epoch),
+    attribution: attributionOf(body.json, request.headers, arrival.identity, snapshot.attribution),
+    address: arrival.address,
     snapshot,
     door,
     identity: arrival.identity,
@@ -128,7 +150,7 @@ function decode(gateway: Gateway, arrival: Arrival, id: string): Call {
     options: callOptions(body.json, request.headers),
     response: arrival.response,
     startedAt: arrival.startedAt,
-    epoch: gateway.clock.epoch(),
+    epoch,
   })
 }
 
@@ -136,15 +158,6 @@ function decode(gateway: Gateway, arrival: Arrival, id: string): Call {
 function requestId(request: IncomingMessage): string {
   const own = request.headers['x-litellm-call-id']
   return typeof own === 'string' && isRequestId(own) ? own : newId()
-}
-
-function fail(call: Call, failure: GatewayError): void {
-  call.status = failure.status
-  call.error = failure.code
-  if (call.response.headersSent || call.closed) return
-  const headers = responseHeaders(call, 'application/json', undefined, undefined)
-  if (failure.retryAfter !== undefined) headers.push('retry-after', String(Math.ceil(failure.retryAfter)))
-  sendBody(call.response, failure.status, headers, call.door.errorBody(failure, call.id))
 }
 
 /** An error before there is a call: bad field, no place. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../platform/config/load.ts'
 import { Secret } from '../platform/security/secret.ts'
 import { PriceBook } from '../providers/price-book.ts'
+import type { Limits } from './reservation/reserve.ts'
 import { Cooldown } from './routing/cooldown.ts'
 import { LiveStats } from './routing/live-stats.ts'
 import { ManualClock, seededRandom } from './routing/routing.fixtures.ts'
@@ -15,6 +16,7 @@ function compile(yaml: string, env: Record<string, string> = {}) {
     prices,
     routing: { live: new LiveStats({ clock }), cooldown: new Cooldown({ clock }), clock, random: seededRandom(1) },
     masterKey: new Secret('sk-start'),
+    limitsOf: () => ({}) as Limits,
     demoOrigin: 'http://127.0.0.1:7001',
   })
 }

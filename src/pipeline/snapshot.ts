@@ -2,6 +2,7 @@ import { TrustedProxies } from '../governance/authorization/trusted-proxies.ts'
 import type { LoadedConfig } from '../platform/config/load.ts'
 import type { Environment } from '../platform/config/prepare.ts'
 import { formatProblem } from '../platform/config/problem.ts'
+import type { GatewayConfig } from '../platform/config/schema.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { type EgressConfiguration, egressConfiguration } from '../platform/security/egress-policies.ts'
 import type { EgressPolicy } from '../platform/security/egress-policy.ts'
@@ -11,8 +12,10 @@ import { laterVendorOf } from '../providers/vendors.ts'
 import type { AdmissionLimits } from './admission/admission.ts'
 import { type CompileContext, compileDeployment, forRequestedModel } from './compile-deployment.ts'
 import type { Deployment } from './deployment.ts'
+import type { AttributionSettings } from './identity/attribution.ts'
 import type { StaticKeys } from './identity/authenticator.ts'
 import { MasterKey } from './identity/master-key.ts'
+import type { Limits } from './reservation/reserve.ts'
 import { ModelIndex } from './routing/model-groups.ts'
 import { Router, type RouterServices } from './routing/router.ts'
 import { compileRoutingSettings, type RoutingSettings } from './routing/settings.ts'
@@ -49,6 +52,9 @@ export interface Snapshot {
   readonly router: Router
   readonly settings: RoutingSettings
   readonly limits: CallLimits
+  /** Limits and budgets, as configured. */
+  readonly governed: Limits
+  readonly attribution: AttributionSettings
   readonly admission: AdmissionLimits
   readonly egress: EgressConfiguration
   /** Model groups that take every call of their kind, whatever the caller asks for. */
@@ -66,6 +72,7 @@ export interface SnapshotServices {
   readonly masterKey: Secret
   /** Where the built-in demo models listen, `http://127.0.0.1:port`. */
   readonly demoOrigin: string | undefined
+  readonly limitsOf: (config: GatewayConfig) => Limits
 }
 
 /**
@@ -110,6 +117,11 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
     warnings,
     router: new Router({ index, settings, ...services.routing }),
     settings,
+    governed: services.limitsOf(config),
+    attribution: {
+      endUserHeader: undefined,
+      ignoreCallerTags: false,
+    },
     limits: {
       maxRequestBytes: Math.ceil(general.max_request_size_mb * 1024 * 1024),
       maxResponseBytes: Math.ceil((general.max_response_size_mb ?? 64) * 1024 * 1024),

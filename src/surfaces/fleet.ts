@@ -1,4 +1,6 @@
 import type { Explanation } from '../pipeline/accounting/explain.ts'
+import type { SecretStatus } from '../platform/secrets/secrets.ts'
+import type { DenialRecord } from '../platform/security/egress-denials.ts'
 
 /** What came of a reload. */
 export interface ReloadResult {
@@ -16,5 +18,9 @@ export interface Fleet {
   reload(): Promise<ReloadResult>
   /** Prometheus text, summed over workers. */
   metrics(): Promise<string>
+  /** What the outbound door refused lately. */
+  egressDenials(): Promise<DenialRecord[]>
+  /** The secrets in use and their state. */
+  secrets(): Promise<SecretStatus[]>
   explain(id: string, keyHash: string): Promise<Explanation | undefined>
 }

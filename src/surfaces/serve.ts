@@ -18,6 +18,7 @@ export function serve(gateway: Gateway, door: Door, context: RouteContext, pathM
     request: request.raw,
     response: reply.raw,
     identity,
+    address: request.clientAddress,
     body: nativeRequest(request),
     pathModel,
     startedAt: request.startedAt,

@@ -3,6 +3,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import type { Principal } from '../governance/authentication/principal.ts'
 import { type GuardedRoute, refusal } from '../governance/authorization/permission.ts'
 import type { Management } from '../governance/management/management.ts'
+import { keepAliveTimeout } from '../pipeline/accounting/send-body.ts'
 import type { Gateway } from '../pipeline/gateway.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { newId } from '../platform/ids.ts'
@@ -11,6 +12,7 @@ import { StoreUnavailable } from '../platform/store/store.ts'
 import type { Dialect } from '../providers/wire.ts'
 import { managementRoutes } from './admin/management-routes.ts'
 import { adminRoutes } from './admin/routes.ts'
+import { securityRoutes } from './admin/security-routes.ts'
 import { anthropicErrorBody } from './anthropic/errors.ts'
 import { anthropicRoutes } from './anthropic/routes.ts'
 import type { Fleet } from './fleet.ts'
@@ -46,6 +48,7 @@ export function routesOf(gateway: Gateway, fleet: Fleet, management?: Management
     ...anthropicRoutes(gateway),
     ...healthRoutes(gateway),
     ...adminRoutes(gateway, fleet),
+    ...securityRoutes(fleet),
     ...(management === undefined ? [] : managementRoutes(management)),
   ]
   routes.push(...openapiRoutes(() => routes))
@@ -61,7 +64,7 @@ export function createServer(
   const app = Fastify({
     logger: false,
     // Clients keep connections open for a minute or more; closing earlier races with their next request.
-    keepAliveTimeout: 75_000,
+    keepAliveTimeout,
     requestTimeout: 300_000,
     forceCloseConnections: 'idle',
     return503OnClosing: false,

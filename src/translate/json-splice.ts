@@ -117,12 +117,10 @@ export function topLevelMembers(text: string): MemberSpan[] | undefined {
 export function locateMembers(text: string, keys: readonly string[], spans: Int32Array): boolean {
   spans.fill(-1)
   return eachMember(text, (keyStart, keyEnd, valueStart, valueEnd) => {
-    for (let i = 0; i < keys.length; i++) {
-      if (!isKey(text, keyStart, keyEnd, keys[i] as string)) continue
-      spans[2 * i] = valueStart
-      spans[2 * i + 1] = valueEnd
-      return
-    }
+    const at = keyAt(text, keyStart, keyEnd, keys)
+    if (at < 0) return
+    spans[2 * at] = valueStart
+    spans[2 * at + 1] = valueEnd
   })
 }
 
@@ -153,13 +151,17 @@ function eachMember(text: string, visit: MemberVisitor): boolean {
   }
 }
 
-/** Compares in place; a key text is cut out only when it holds an escape. */
-function isKey(text: string, quote: number, end: number, name: string): boolean {
-  if (end - quote === name.length + 2 && text.startsWith(name, quote + 1)) return true
-  for (let i = quote + 1; i < end - 1; i++) {
-    if (text.charCodeAt(i) === BACKSLASH) return keyText(text, quote, end) === name
+/** Index of the key that stands between two quotes, -1: none of them. A key text is cut out only when it holds an escape. */
+function keyAt(text: string, quote: number, end: number, keys: readonly string[]): number {
+  const length = end - quote - 2
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i] as string
+    if (key.length === length && text.startsWith(key, quote + 1)) return i
   }
-  return false
+  for (let i = quote + 1; i < end - 1; i++) {
+    if (text.charCodeAt(i) === BACKSLASH) return keys.indexOf(keyText(text, quote, end))
+  }
+  return -1
 }
 
 /**

@@ -9,9 +9,10 @@
  * ```
  */
 import { postgresMissing } from './services/postgres.ts'
-import { findProgram } from './services/service.ts'
+import { redisMissing } from './services/redis.ts'
 
 export { startPostgres } from './services/postgres.ts'
+export { startRedis } from './services/redis.ts'
 export type { Service } from './services/service.ts'
 
 export const services = {
@@ -21,7 +22,7 @@ export const services = {
   },
   /** Whether Redis can be started here. */
   get redis(): boolean {
-    return usable(findProgram('redis-server') ? undefined : 'Redis is not installed (apt-get install redis-server)')
+    return usable(redisMissing())
   },
 }
 

@@ -72,7 +72,7 @@ export class AuditService {
   async close(patience = 5000): Promise<void> {
     await this.log.close()
     await this.#upkeep.stop()
-    const inMemory = this.#store.description.includes(':memory:')
+    const inMemory = this.#store.description === 'SQLite in memory'
     await Promise.all(this.#shippers.map(shipper => shipper.stop(patience, inMemory)))
   }
 }

@@ -3,11 +3,10 @@ import type { Clock } from '../../platform/clock.ts'
 import type { AuditSinkSettings, S3CallbackParams } from '../../platform/config/audit-settings.ts'
 import type { LoadedConfig } from '../../platform/config/load.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
+import { AwsCredentials } from '../../platform/secrets/tokens/aws-credentials.ts'
 import type { Outbound } from '../../platform/security/outbound.ts'
-import { Secret } from '../../platform/security/secret.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
 import { type KafkaSasl, KafkaSink, type KafkaSinkSettings } from './shipping/kafka-sink.ts'
-import type { S3Credentials } from './shipping/s3-signer.ts'
 import { S3Sink } from './shipping/s3-sink.ts'
 import type { AuditSink, BatchLimits } from './shipping/sink.ts'
 import { WebhookSink } from './shipping/webhook-sink.ts'
@@ -55,7 +54,6 @@ function limitsOf(sink: AuditSinkSettings, usual: BatchLimits): BatchLimits {
 }
 
 function s3Sink(sink: AuditSinkSettings, s3: S3Settings, env: Environment, services: SinkServices): S3Sink {
-  const credentials = s3Credentials(sink.name, s3, env)
   return new S3Sink(
     {
       name: sink.name,
@@ -65,7 +63,7 @@ function s3Sink(sink: AuditSinkSettings, s3: S3Settings, env: Environment, servi
       endpoint: s3.endpoint,
       // A dot in a bucket's name does not fit the wildcard certificate of virtual hosts.
       virtualHost: s3.virtual_host_style ?? (s3.endpoint === undefined && !s3.bucket.includes('.')),
-      credentials: async () => credentials,
+      credentials: s3Credentials(sink.name, s3, env, services),
       encryption: s3.server_side_encryption,
       kmsKeyId: s3.kms_key_id,
       limits: limitsOf(sink, objectLimits),
@@ -75,20 +73,19 @@ function s3Sink(sink: AuditSinkSettings, s3: S3Settings, env: Environment, servi
   )
 }
 
-function s3Credentials(name: string, s3: S3Settings, env: Environment): S3Credentials {
-  const { access_key_id, secret_access_key, session_token } = s3
-  if (access_key_id !== undefined && secret_access_key !== undefined) {
-    return { accessKeyId: access_key_id, secretAccessKey: secret_access_key, sessionToken: session_token }
+/** The keys in the config, else whatever AWS's own chain finds: environment, web identity, container, instance. */
+function s3Credentials(name: string, s3: S3Settings, env: Environment, services: SinkServices): AwsCredentials {
+  const { access_key_id: id, secret_access_key: secret, session_token: token } = s3
+  if ((id === undefined) !== (secret === undefined)) {
+    throw invalid(`the audit sink ${name} has one of access_key_id and secret_access_key; it takes both or none`)
   }
-  const id = env['AWS_ACCESS_KEY_ID']
-  const secret = env['AWS_SECRET_ACCESS_KEY']
-  if (access_key_id !== undefined || secret_access_key !== undefined || !id || !secret) {
-    throw invalid(
-      `the audit sink ${name} has no credentials: set access_key_id and secret_access_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`,
-    )
+  const own = id !== undefined && {
+    AWS_ACCESS_KEY_ID: id,
+    AWS_SECRET_ACCESS_KEY: secret?.reveal(),
+    AWS_SESSION_TOKEN: token?.reveal(),
   }
-  const token = env['AWS_SESSION_TOKEN']
-  return { accessKeyId: id, secretAccessKey: new Secret(secret), sessionToken: token ? new Secret(token) : undefined }
+  const { outbound, clock } = services
+  return new AwsCredentials(s3, { outbound, env: { ...env, ...own }, epoch: () => clock.epoch() }, s3.region)
 }
 
 function kafkaSettings(sink: AuditSinkSettings, kafka: KafkaSettings): KafkaSinkSettings {
@@ -143,6 +140,11 @@ function litellmSink(params: S3CallbackParams): AuditSinkSettings {
     session_token: params.s3_aws_session_token,
     server_side_encryption: params.s3_server_side_encryption ?? (kms === undefined ? undefined : 'aws:kms'),
     kms_key_id: kms,
+    aws_role_name: params.s3_aws_role_name,
+    aws_session_name: params.s3_aws_session_name,
+    aws_external_id: undefined,
+    aws_web_identity_token: params.s3_aws_web_identity_token,
+    aws_sts_endpoint: params.s3_aws_sts_endpoint,
   }
   return { name: 's3_v2', s3, batch_records: params.s3_batch_size, flush_interval: params.s3_flush_interval }
 }

@@ -52,6 +52,8 @@ export interface Verdict {
 export interface VerifyOptions {
   /** The place before the first record, when the head was removed or is not at hand. Default: the beginning. */
   readonly start?: Checkpoint | undefined
+  /** The start needs no signature: whoever verifies has decided to begin there. */
+  readonly startTrusted?: boolean | undefined
   /** Places the chain must pass through. */
   readonly checkpoints?: readonly Checkpoint[] | undefined
   /** With it, a checkpoint (or start) that is not signed by it is a break. */
@@ -90,9 +92,9 @@ class Walk {
   /** Hashes of the latest records, to tell a copy from a fork. */
   readonly #recent = new Map<number, string>()
 
-  constructor({ start, checkpoints = [], publicKey }: VerifyOptions) {
+  constructor({ start, startTrusted = false, checkpoints = [], publicKey }: VerifyOptions) {
     this.#publicKey = publicKey
-    this.#start = start
+    this.#start = startTrusted ? undefined : start
     this.#last = start ?? genesis
     // What lies before the start cannot be seen from here.
     this.#checkpoints = checkpoints.filter(({ seq }) => seq > this.#last.seq).toSorted((a, b) => a.seq - b.seq)

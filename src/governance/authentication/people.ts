@@ -93,11 +93,15 @@ export class Provisioning {
     const made = await this.#db
       .insertInto('users')
       .values(row)
-      .onConflict(on => on.column('user_id').doNothing())
+      .onConflict(on => on.doNothing())
       .returningAll()
       .executeTakeFirst()
     if (made === undefined) {
-      return this.#db.selectFrom('users').selectAll().where('user_id', '=', row.user_id).executeTakeFirstOrThrow()
+      return this.#db
+        .selectFrom('users')
+        .selectAll()
+        .where(where => where.or([where('user_id', '=', row.user_id), where('sso_user_id', '=', row.sso_user_id)]))
+        .executeTakeFirstOrThrow()
     }
     this.#note('created', 'user', made.user_id, undefined, shownUser(made))
     return made

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../platform/clock.ts'
 import { newId } from '../../platform/ids.ts'
 import type { Store } from '../../platform/store/store.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
+import { Bodies, type BodyOptions } from './bodies/bodies.ts'
 import { type Appended, type Fsync, Journal, type OnFull } from './journal/journal.ts'
 import { encodeRecord } from './journal/record-line.ts'
 import { type Backlog, Shipper } from './shipping/shipper.ts'
@@ -48,6 +49,8 @@ export interface LedgerState extends Backlog {
   readonly damaged: number
   /** Records whose content the store refused; kept in `rejected.lines`. */
   readonly rejected: number
+  /** Calls whose bodies were asked for and not kept: they came faster than they could be cleaned. */
+  readonly droppedBodies: number
 }
 
 /**
@@ -62,8 +65,16 @@ export interface Ledger {
    * disk takes nothing and the record is in memory for now, or it was dropped.
    */
   append(record: SpendRecord, done?: Appended): void
-  /** Anything else for the journal: a line made by one of the encoders. */
-  appendLine(json: string): void
+  /**
+   * Keeps the bodies of a call beside its record, cleaned (see `bodies.ts`), after the response has gone out. Call it only
+   * where `store_prompts_in_spend_logs` is on. Parsed JSON or text; undefined: there is none.
+   */
+  keepBodies(
+    record: Pick<SpendRecord, 'id' | 'startedAt'>,
+    request: unknown,
+    response: unknown,
+    options?: BodyOptions,
+  ): void
   /** Ships what there is; resolves with whether it all arrived within the time, in milliseconds. */
   flush(timeout: number): Promise<boolean>
   /** Flushes within the time and lets go of the directory; what could not be shipped is on disk for the next start. */
@@ -99,6 +110,7 @@ export function openLedger(options: LedgerOptions): Ledger {
     batchSize: options.batchSize ?? 500,
     segmentAge,
   })
+  const bodies = new Bodies(json => journal.append(json))
   shipper.start()
   let closing: Promise<void> | undefined
   return {
@@ -106,9 +118,10 @@ export function openLedger(options: LedgerOptions): Ledger {
       return journal.accepting
     },
     append: (record, done) => journal.append(encodeRecord(record), done),
-    appendLine: json => journal.append(json),
+    keepBodies: (record, request, response, options) => bodies.keep(record, request, response, options),
     flush: timeout => shipper.flush(timeout),
     close(timeout) {
+      bodies.flush()
       closing ??= close(journal, shipper, timeout)
       return closing
     },
@@ -120,6 +133,7 @@ export function openLedger(options: LedgerOptions): Ledger {
       directoryBytes: journal.directoryBytes,
       appended: journal.appended,
       dropped: journal.dropped,
+      droppedBodies: bodies.dropped,
     }),
   }
 }

@@ -4,29 +4,31 @@ import type { Lock, SharedState } from '../../platform/shared-state/shared-state
 import type { Store } from '../../platform/store/store.ts'
 import type { Tables } from '../../platform/store/tables.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
+import type { SpendTable } from '../ledger/shipping/spend-sums.ts'
+import { resetSpend } from '../ledger/spend-reset.ts'
 import { parseDuration } from './durations.ts'
-import { spentSince } from './ledger-sums.ts'
-import type { Scope } from './limit-rule.ts'
 import { firstOf, type LimitSettings } from './limit-values.ts'
 import type { Calendar } from './windows.ts'
 
 interface Resetting {
   readonly table: string
   readonly key: readonly string[]
-  /** Undefined: the row counts no spend of its own. */
-  readonly scope: Scope | undefined
+  /** Where its spend is; undefined: the row counts none of its own. */
+  readonly spends: SpendTable | undefined
 }
 
+const spending = (table: SpendTable, ...key: readonly string[]): Resetting => ({ table, key, spends: table })
+
 const tables: readonly Resetting[] = [
-  { table: 'organizations', key: ['organization_id'], scope: 'organization' },
-  { table: 'teams', key: ['team_id'], scope: 'team' },
-  { table: 'team_members', key: ['team_id', 'user_id'], scope: 'team_member' },
-  { table: 'projects', key: ['project_id'], scope: 'project' },
-  { table: 'users', key: ['user_id'], scope: 'user' },
-  { table: 'keys', key: ['token'], scope: 'key' },
-  { table: 'end_users', key: ['user_id'], scope: 'end_user' },
-  { table: 'tags', key: ['name'], scope: 'tag' },
-  { table: 'budgets', key: ['budget_id'], scope: undefined },
+  spending('organizations', 'organization_id'),
+  spending('teams', 'team_id'),
+  spending('team_members', 'team_id', 'user_id'),
+  spending('projects', 'project_id'),
+  spending('users', 'user_id'),
+  spending('keys', 'token'),
+  spending('end_users', 'user_id'),
+  spending('tags', 'name'),
+  { table: 'budgets', key: ['budget_id'], spends: undefined },
 ]
 
 interface DueRow {
@@ -144,14 +146,11 @@ async function dueRows(db: Kysely<Tables>, place: Resetting, where: RawBuilder<u
   return rows
 }
 
-/**
- * One row, under its lock: calls that started in the new window before this ran stay counted. The ledger adds to a row
- * under the same lock, so that no call is lost between the sum and the write.
- */
+/** One row, under its lock. Calls that started in the new window before this ran stay counted. */
 async function reset(
   trx: Transaction<Tables>,
   dialect: Store['dialect'],
-  { table, key, scope }: Resetting,
+  { table, key, spends }: Resetting,
   row: DueRow,
   calendar: Calendar,
   now: number,
@@ -171,17 +170,11 @@ async function reset(
   const duration = durationOf(row)
   const window = duration === undefined ? undefined : calendar.window(duration, now)
   const since = Math.max(Number(ended), window?.start ?? 0)
-  const next = window?.end ?? null
-  if (scope === undefined) {
-    await sql`update ${sql.table(table)} set budget_reset_at = ${next} where ${where}`.execute(trx)
-    return true
+  if (spends !== undefined) {
+    const keys = second === undefined ? [row.first] : [row.first, row.second]
+    await resetSpend(trx, { dialect }, { table: spends, key: keys, since })
   }
-  const scopeId = second === undefined ? row.first : `${row.first}/${row.second}`
-  const spend = await spentSince(trx, { scope, scopeId, model: undefined }, since)
-  await sql`
-    update ${sql.table(table)}
-    set spend = ${spend}, spend_base = 0, spend_since = ${since}, budget_reset_at = ${next} where ${where}
-  `.execute(trx)
+  await sql`update ${sql.table(table)} set budget_reset_at = ${window?.end ?? null} where ${where}`.execute(trx)
   return true
 }
 

@@ -43,15 +43,17 @@ export function addLimitHeaders(
       if (planned.rule.scope === 'key') headers.push('x-litellm-key-spend', formatNanoDollars(value.used + own))
       continue
     }
+    const most = planned.limitText
+    const rest = String(left)
     const reset = value.resetAt === undefined ? undefined : resetIn(value.resetAt - now)
-    if (names.limit !== undefined) headers.push(names.limit, String(limit), names.remaining, String(left))
+    if (names.limit !== undefined) headers.push(names.limit, most, names.remaining, rest)
     if (names.reset !== undefined && reset !== undefined) headers.push(names.reset, reset)
     if (names.plain !== undefined) {
       plain = true
-      headers.push(names.plain.limit, String(limit), names.plain.remaining, String(left))
+      headers.push(names.plain.limit, most, names.plain.remaining, rest)
       if (reset !== undefined) headers.push(names.plain.reset, reset)
     }
-    if (names.ofModel !== undefined) headers.push(names.ofModel, String(left))
+    if (names.ofModel !== undefined) headers.push(names.ofModel, rest)
   }
   return plain
 }

@@ -42,6 +42,8 @@ export class PlannedLimit {
   readonly rule: LimitRule
   readonly counter: string
   readonly headers: LimitHeaders | undefined
+  /** The limit in decimal digits, for headers. */
+  readonly limitText: string
   readonly saturates: Saturation | undefined
   readonly countOnly: boolean
   /** What it stands at is looked at after every reservation. */
@@ -60,6 +62,7 @@ export class PlannedLimit {
     this.rule = rule
     this.counter = counterOf(rule)
     this.headers = options.hidden === true ? undefined : headerNames(rule)
+    this.limitText = String(rule.limit)
     this.countOnly = options.countOnly ?? false
     this.saturates = options.saturates
     this.watched = rule.metric === 'budget' || options.saturates !== undefined

@@ -28,6 +28,9 @@ const door: Door = {
 export function finishedCall(id: string, changes: Partial<Call> = {}, body: Record<string, unknown> = {}): Call {
   const call = new Call({
     id,
+    recordId: id,
+    attribution: { endUser: undefined, sessionId: undefined, agentId: undefined, tags: [], metadata: undefined },
+    address: '127.0.0.1',
     snapshot: { version: 7, label: '7-abc' } as Snapshot,
     door,
     identity: { ...administrator('master_key', 'owner'), keyHash: 'owner' },

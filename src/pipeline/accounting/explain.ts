@@ -57,6 +57,7 @@ const dropTexts: Record<DropReason, string> = {
   higher_order: 'kept back: a deployment with a lower order is available',
   over_rpm: 'over its requests per minute',
   over_tpm: 'over its tokens per minute',
+  over_budget: 'its budget, or its vendor’s, is spent',
   parallel_limit: 'at its parallel request limit',
   already_failed: 'already failed in this call',
 }

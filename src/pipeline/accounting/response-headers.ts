@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import { formatNanoDollars } from '../../platform/money.ts'
 import { version } from '../../platform/version.ts'
 import type { Call } from '../call.ts'
@@ -35,7 +35,7 @@ function deploymentHeaders(deployment: Deployment): readonly string[] {
   return pairs
 }
 
-/** Response headers as a flat list of names and values, ready for `writeHead`. */
+/** Response headers as a flat list of names and values, ready for `writeHead` and `sendBody`. */
 export function responseHeaders(
   call: Call,
   contentType: string,
@@ -95,11 +95,4 @@ function safeEncode(character: string): string {
   } catch {
     return '?'
   }
-}
-
-/** Sends a complete body. */
-export function sendBody(response: ServerResponse, status: number, headers: string[], body: Buffer | string): void {
-  headers.push('content-length', String(typeof body === 'string' ? Buffer.byteLength(body) : body.length))
-  response.writeHead(status, headers)
-  response.end(body)
 }

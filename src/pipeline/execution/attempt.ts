@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { GatewayError, UpstreamFailure } from '../../platform/errors/gateway-error.ts'
 import type { DispatchController, Dispatcher, DispatchHandler } from '../../platform/security/egress.ts'
+import { bodyToSend } from '../accounting/send-body.ts'
 import type { Call } from '../call.ts'
 import type { Deployment } from '../deployment.ts'
 import { type Inflater, inflate, inflaterFor } from './content-encoding.ts'
@@ -17,7 +18,13 @@ export type AttemptResult =
       readonly headers: IncomingHttpHeaders
     }
   /** The stream was committed and has ended; `failure` is set when it ended with an error event. */
-  | { readonly kind: 'streamed'; readonly failure: UpstreamFailure | undefined; readonly ttft: number | undefined }
+  | {
+      readonly kind: 'streamed'
+      readonly failure: UpstreamFailure | undefined
+      readonly ttft: number | undefined
+      /** The last piece, which is held until the call is in the books. */
+      readonly tail: Buffer | string | undefined
+    }
   /** Nothing was sent to the caller: retry or fall back. `unsent`: nothing was sent to the upstream either. */
   | { readonly kind: 'failed'; readonly failure: UpstreamFailure; readonly unsent?: boolean }
   /** The caller went away. */
@@ -245,9 +252,7 @@ export class Attempt implements DispatchHandler {
       return
     }
     if (!this.#committed) this.#commit()
-    if (out !== undefined) this.#write(out)
-    this.#call.response.end()
-    this.#settle({ kind: 'streamed', failure: undefined, ttft: this.#ttft })
+    this.#settle({ kind: 'streamed', failure: undefined, ttft: this.#ttft, tail: out })
   }
 
   #endBody(): void {
@@ -278,7 +283,7 @@ export class Attempt implements DispatchHandler {
         )
       }
       const answer = this.#leg.answer(text)
-      this.#settle({ kind: 'answer', answer, body: answer.text ?? body, headers: this.#headers })
+      this.#settle({ kind: 'answer', answer, body: answer.text ?? bodyToSend(body, text), headers: this.#headers })
     } catch (error) {
       this.#fail(error)
     }
@@ -305,11 +310,8 @@ export class Attempt implements DispatchHandler {
       this.#settle({ kind: 'failed', failure }, failure)
       return
     }
-    const { response, door } = this.#call
-    const before = this.#reader?.beforeFailure()
-    if (before !== undefined) response.write(before)
-    response.end(door.errorEvent(failure))
-    this.#settle({ kind: 'streamed', failure, ttft: this.#ttft }, failure)
+    const tail = (this.#reader?.beforeFailure() ?? '') + this.#call.door.errorEvent(failure)
+    this.#settle({ kind: 'streamed', failure, ttft: this.#ttft, tail }, failure)
   }
 
   /** Ends the attempt once; with `abort`, the upstream connection is torn down at once. */

@@ -10,6 +10,7 @@ import { asFailure } from './as-failure.ts'
 import { Attempt, type AttemptLimits, type AttemptResult } from './attempt.ts'
 import { hasContentPolicyFallback } from './call-fallbacks.ts'
 import { type Leg, legFor } from './leg.ts'
+import { withRenewedCredential } from './renew-credential.ts'
 
 /** One try at one deployment, told to the live statistics, the cooldown, the metrics and the call's record. */
 export async function tryDeployment(
@@ -43,9 +44,17 @@ export async function tryDeployment(
       route.aborted()
       result = here
     } else {
+      const { target } = deployment
       const leg = legFor(call, deployment, request)
       call.droppedParams = leg.droppedParams
       result = await send(gateway, call, deployment, leg, started)
+      if (result.kind === 'failed' && deployment.credential !== undefined) {
+        // A rotated key costs one more try, which is no failure of the deployment.
+        const renewed = await withRenewedCredential(deployment, target, result.failure)
+        if (renewed !== undefined && !call.closed) {
+          result = await send(gateway, call, renewed, legFor(call, renewed, request), started)
+        }
+      }
     }
   } catch (error) {
     // Translation refused the request for this deployment: nothing was sent, and the deployment is not to blame.

@@ -18,7 +18,7 @@ import type { DropReason } from '../routing/types.ts'
 import { leaseTime, Renewals } from './renewals.ts'
 
 /** Why a deployment cannot take a call: what routing shows and what it tells the caller. */
-export type OverLimit = Extract<DropReason, 'over_rpm' | 'over_tpm'> | 'over_budget'
+export type OverLimit = Extract<DropReason, 'over_rpm' | 'over_tpm' | 'over_budget'>
 
 /** An attempt at a deployment that has limits of its own. Ends once: settled or refunded. */
 export interface AttemptLease {

@@ -43,6 +43,7 @@ export type DropReason =
   | 'higher_order'
   | 'over_rpm'
   | 'over_tpm'
+  | 'over_budget'
   | 'parallel_limit'
   | 'already_failed'
 

@@ -4,15 +4,25 @@ import { flag, name, names, positiveCount, seconds, secret, secretMap, text } fr
 
 const encryption = z.enum(['AES256', 'aws:kms'])
 
+const ambient = 'Access key. Default: AWS_ACCESS_KEY_ID, else a web identity, the container’s or the instance’s role.'
+
 const s3 = section({
   bucket: required(name, 'Bucket; must exist.'),
   region: defaulted(name, 'us-east-1', 'Region of the bucket.'),
   prefix: defaulted(text, 'audit', 'Start of every key.'),
   endpoint: key(name, 'URL of an S3-compatible server. Default: AWS.'),
   virtual_host_style: key(flag, '`https://bucket.host/key`. Default: true for AWS, false with `endpoint`.'),
-  access_key_id: key(name, 'Default: AWS_ACCESS_KEY_ID.'),
-  secret_access_key: key(secret, 'Default: AWS_SECRET_ACCESS_KEY.'),
-  session_token: key(secret, 'Default: AWS_SESSION_TOKEN, where the key comes from the environment too.'),
+  access_key_id: key(name, ambient),
+  secret_access_key: key(secret, 'Secret of access_key_id.'),
+  session_token: key(secret, 'Session token of access_key_id, where it is a temporary one.'),
+  aws_role_name: key(name, 'ARN of a role to assume.'),
+  aws_session_name: key(name, 'Session name of that role.', { default: 'routeiq' }),
+  aws_external_id: key(name, 'External id that the role demands.'),
+  aws_web_identity_token: key(
+    name,
+    'File with a web identity token, or the token. Default: AWS_WEB_IDENTITY_TOKEN_FILE.',
+  ),
+  aws_sts_endpoint: key(name, 'Address of AWS STS, for VPC endpoints.'),
   server_side_encryption: key(encryption, 'Encryption the server is asked for.'),
   kms_key_id: key(name, 'Key of `aws:kms`.'),
 })
@@ -93,9 +103,13 @@ export const s3CallbackParams = section(
     s3_path: key(text, 'Start of every key; `audit_logs` is added.'),
     s3_endpoint_url: key(name, 'URL of an S3-compatible server. Default: AWS.'),
     s3_use_virtual_hosted_style: key(flag, '`https://bucket.host/key`. Default: true for AWS, false with an endpoint.'),
-    s3_aws_access_key_id: key(name, 'Default: AWS_ACCESS_KEY_ID.'),
-    s3_aws_secret_access_key: key(secret, 'Default: AWS_SECRET_ACCESS_KEY.'),
-    s3_aws_session_token: key(secret, 'Default: AWS_SESSION_TOKEN, where the key comes from the environment too.'),
+    s3_aws_access_key_id: key(name, ambient),
+    s3_aws_secret_access_key: key(secret, 'Its secret.'),
+    s3_aws_session_token: key(secret, 'Its session token, where it is a temporary one.'),
+    s3_aws_role_name: key(name, 'ARN of a role to assume.'),
+    s3_aws_session_name: key(name, 'Session name of that role.', { default: 'routeiq' }),
+    s3_aws_web_identity_token: key(name, 'File with a web identity token, or the token.'),
+    s3_aws_sts_endpoint: key(name, 'Address of AWS STS, for VPC endpoints.'),
     s3_server_side_encryption: key(encryption, 'Encryption the server is asked for.'),
     s3_sse_kms_key_id: key(name, 'Key of `aws:kms`.'),
     s3_batch_size: key(positiveCount, 'Most records of an object.', { default: 1000 }),
@@ -103,17 +117,13 @@ export const s3CallbackParams = section(
   },
   {
     ...later({
-      s3_aws_role_name: 'Role to assume.',
-      s3_aws_session_name: 'Session name of that role.',
-      s3_aws_profile_name: 'Profile of the AWS configuration files.',
-      s3_aws_web_identity_token: 'Web identity to log in with.',
-      s3_aws_sts_endpoint: 'Token service to log in at.',
       s3_use_team_prefix: ['Team names in the keys of call logs.', false],
       s3_use_key_prefix: ['Key names in the keys of call logs.', false],
       s3_strip_base64_files: ['Call logs without files.', false],
       s3_path_time_granularity: 'Folders by hour in the keys of call logs.',
     }),
     ...ignored({
+      s3_aws_profile_name: 'profiles are not read; give keys or a role',
       s3_api_version: 'there is one',
       s3_use_ssl: 'the scheme of s3_endpoint_url decides',
       s3_verify: 'certificates are always checked',

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { capabilities } from './capability-keys.ts'
+import { deploymentLimits } from './limit-settings.ts'
 import { laterPriceKeys, priceFamily, priceKeys } from './price-keys.ts'
 import { requestParams } from './request-params.ts'
 import { ignored, key, later, laterControl, openSection, sections } from './section.ts'
@@ -27,6 +28,7 @@ const dosing = {
     unit: 'calls/min',
   }),
   tpm: key(amount, 'Tokens per minute: share in simple-shuffle, limit in usage-based routing.', { unit: 'tokens/min' }),
+  ...deploymentLimits,
   weight: key(amount, 'Share of traffic in simple-shuffle; beats rpm, which beats tpm.'),
   order: key(count, 'Preference inside the group: the lowest number that is healthy is used.'),
   max_parallel_requests: key(positiveCount, 'Calls in flight to this deployment, per process.'),
@@ -125,10 +127,6 @@ const laterFeatures = {
     milvus_text_field: 'Milvus field that holds the text.',
   }),
   ...laterControl({
-    itpm: 'Input tokens per minute.',
-    otpm: 'Output tokens per minute.',
-    max_budget: 'Spend limit of this deployment (US$).',
-    budget_duration: 'Period of max_budget.',
     max_file_size_mb: 'Size limit of uploaded audio.',
     default_api_key_tpm_limit: 'Token limit for keys that have none.',
     default_api_key_rpm_limit: 'Request limit for keys that have none.',

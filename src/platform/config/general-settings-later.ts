@@ -51,25 +51,16 @@ const auth = {
 
 const limits = {
   ...laterControl({
-    max_parallel_requests: 'Calls in flight per key.',
-    global_max_parallel_requests: 'Calls in flight of the whole process; max_in_flight_requests_per_worker acts today.',
     max_file_size_mb: 'Largest uploaded file.',
     max_batch_file_size_mb: 'Largest batch file.',
     allowed_file_extensions: 'File kinds that may be uploaded.',
     blocked_file_extensions: 'File kinds that are refused.',
-    token_rate_limit_type: ['Which tokens count: total, input, output.', 'total'],
-    fail_closed_budget_enforcement: ['Refuse when spend cannot be verified.', false],
-    enforce_fallback_budget: ['Budget check for fallbacks.', true],
     enforce_fallback_model_access: ['Access check for fallbacks.', false],
   }),
   ...later({
     disable_retry_on_max_parallel_request_limit_error: 'No retry when the parallel limit is reached.',
     disable_batch_input_file_rate_limiting: ['Batches do not count.', false],
     skip_batch_input_file_rate_limiting_for_providers: 'Vendors whose batches do not count.',
-    disable_reset_budget: 'Budgets never reset.',
-    disable_budget_reservation: ['No reservation before a call.', false],
-    proxy_budget_rescheduler_min_time: ['Least pause between resets.', 597],
-    proxy_budget_rescheduler_max_time: ['Longest pause between resets.', 605],
   }),
 }
 

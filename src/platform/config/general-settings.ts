@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { keyManagementSystems } from '../secrets/settings.ts'
 import { laterGeneralSettings } from './general-settings-later.ts'
 import { keyManagementSettings } from './key-management-settings.ts'
+import { generalLimits } from './limit-settings.ts'
 import { defaulted, key, section } from './section.ts'
 import { count, flag, megabytes, name, positiveCount, seconds, secret } from './values.ts'
 
@@ -48,6 +49,7 @@ export const generalSettings = section(
       schema: keyManagementSettings.prefault({}),
       info: { status: 'active', description: 'Settings of the secret manager.' },
     },
+    ...generalLimits,
     cancel_on_disconnect: defaulted(flag, true, 'Abort the upstream call when the caller leaves.'),
   },
   laterGeneralSettings,

@@ -65,6 +65,10 @@ function explain(
       return `must be ${issue.inclusive === true ? 'at most' : 'less than'} ${issue.maximum}${origin}`
     case 'unrecognized_keys':
       return `unknown keys: ${issue.keys.join(', ')}`
+    case 'custom':
+    case 'invalid_format':
+      // The schema's own words: what form the text must have.
+      return `${issue.message}${origin}`
     default:
       return `expected ${expected}, got ${describeValue(value)}${origin}`
   }

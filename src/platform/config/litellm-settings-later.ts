@@ -95,26 +95,17 @@ const cache = later({
 
 const budgets = {
   ...laterControl({
-    max_budget: ['Spend limit of the whole gateway (US$).', 0],
-    budget_duration: 'Period of max_budget.',
     default_soft_budget: ['Spend at which alerts start.', 50],
     max_user_budget: 'Spend limit per user.',
     max_internal_user_budget: 'Spend limit per internal user.',
     default_max_internal_user_budget: 'Default spend limit of internal users.',
     internal_user_budget_duration: 'Period of internal users’ budgets.',
-    max_end_user_budget: 'Spend limit per end user.',
-    max_end_user_budget_id: 'Budget applied to end users.',
     max_ui_session_budget: ['Spend limit of a dashboard session.', 1],
     budget_exceeded_throttle_percentage: 'Throttle instead of refusing over budget.',
-    tag_budget_config: 'Spend limits by tag.',
     validate_end_user_id_in_db: ['Refuse unknown end users.', false],
     enable_key_alias_format_validation: ['Check the form of key aliases.', false],
-    priority_reservation: 'Share of capacity per priority.',
-    priority_reservation_settings: 'Settings of the reservation.',
   }),
   ...later({
-    budget_reset_time: 'Time of day at which budgets reset.',
-    timezone: 'Time zone of budget periods.',
     default_team_settings: 'Logging settings per team.',
     default_key_max_budget_alert_emails: 'Alert addresses of new keys.',
     extra_spend_tag_headers: 'Headers that become spend tags.',

@@ -1,20 +1,33 @@
 import type { z } from 'zod'
 import { s3CallbackParams } from './audit-settings.ts'
+import { litellmLimits } from './limit-settings.ts'
 import { laterLitellmSettings } from './litellm-settings-later.ts'
 import { reliability } from './router-settings.ts'
 import { defaulted, key, section } from './section.ts'
 import { anyMap, flag, names, seconds, textMap } from './values.ts'
 
-/** Callback names that act today: metrics are always on at /metrics, naming them is harmless. */
-export const activeCallbacks: ReadonlySet<string> = new Set(['prometheus', 'prometheus_system'])
+/**
+ * Callback names that act today: metrics are always on at /metrics, naming them is harmless; the limiters divide a group's
+ * capacity by priority, as `priority_reservation` alone does too.
+ */
+export const activeCallbacks: ReadonlySet<string> = new Set([
+  'prometheus',
+  'prometheus_system',
+  'dynamic_rate_limiter',
+  'dynamic_rate_limiter_v3',
+])
 
 /** Integrations that receive audit records. */
 export const activeAuditCallbacks: ReadonlySet<string> = new Set(['s3_v2'])
 
 const callbacks = (when: string) =>
-  key(names, `Integrations told of ${when}. Active: prometheus (always on). The others are known, not active yet.`, {
-    default: [],
-  })
+  key(
+    names,
+    `Integrations told of ${when}. Active: prometheus (always on), dynamic_rate_limiter_v3. The others are known, not active yet.`,
+    {
+      default: [],
+    },
+  )
 
 export const litellmSettings = section(
   {
@@ -43,6 +56,7 @@ export const litellmSettings = section(
     ),
     default_internal_user_params: defaulted(anyMap, {}, 'Fields of new users that a request leaves out.'),
     default_team_params: defaulted(anyMap, {}, 'Fields of new teams that a request leaves out.'),
+    ...litellmLimits,
     callbacks: callbacks('every call'),
     success_callback: callbacks('every success'),
     failure_callback: callbacks('every failure'),

@@ -44,10 +44,21 @@ function sample(schema: z.core.$ZodType): unknown {
   if (words.startsWith('"')) return words.split('"').at(-2)
   if (words.startsWith('list of (map')) return [{ m: ['m'] }]
   if (words.startsWith('list of ("')) return ['prompt_caching']
+  if (words.startsWith('list of (whole number')) return [443]
   if (words.startsWith('list')) return ['m']
   if (words.startsWith('map')) return { m: 'm' }
   const byWords: Record<string, unknown> = { text: 'm', number: 7, 'whole number': 7, 'true or false': true }
   return byWords[words] ?? 'any'
+}
+
+/** Texts of a form that `m` does not have. */
+const samples: Readonly<Record<string, unknown>> = {
+  endpoint: 'https://m',
+  url: 'https://m',
+  budget_duration: '1d',
+  time_period: '1d',
+  timezone: 'UTC',
+  budget_reset_time: '06:00',
 }
 
 /** What else an entry of `routeiq.audit.sinks` needs. */
@@ -87,7 +98,7 @@ describe('every active key', () => {
   it.each(found.map(({ path, schema }) => [path.join('.'), path, schema] as const))(
     '%s reaches the config',
     (_, path, schema) => {
-      const value = ['endpoint', 'url'].includes(path.at(-1) ?? '') ? 'https://m' : sample(schema)
+      const value = samples[path.at(-1) ?? ''] ?? sample(schema)
       const entry = { model_name: 'm', litellm_params: { model: 'x' } }
       const tree: Record<string, unknown> = { model_list: [structuredClone(entry)] }
       const set = (at: string[], to: unknown) => {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { auditSettings } from './audit-settings.ts'
+import { routeiqLimits } from './limit-settings.ts'
 import { defaulted, key, section } from './section.ts'
 import { flag, name, names, positiveCount, seconds } from './values.ts'
 
@@ -77,6 +78,10 @@ export const routeiqSettings = section({
   secrets: {
     schema: secrets.prefault({}),
     info: { status: 'active', description: 'How secrets are kept current; see docs/secrets.md.' },
+  },
+  limits: {
+    schema: routeiqLimits.prefault({}),
+    info: { status: 'active', description: 'How limits and budgets are enforced; see docs/limits.md.' },
   },
   stream_commit_timeout: defaulted(
     seconds,

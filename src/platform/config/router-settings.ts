@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { defaultDeploymentParams } from './deployment-params.ts'
+import { providerBudgets } from './limit-settings.ts'
 import { allowedFailsPolicy, fallbackList, retryPolicy } from './router-policies.ts'
 import { defaulted, ignored, key, later, laterControl, required, section } from './section.ts'
 import { count, flag, name, names, positiveCount, seconds } from './values.ts'
@@ -27,7 +28,11 @@ export const preCallChecks = [
 ] as const
 
 /** The pre-call checks that act today. */
-export const activePreCallChecks: ReadonlySet<string> = new Set(['prompt_caching', 'enforce_model_rate_limits'])
+export const activePreCallChecks: ReadonlySet<string> = new Set([
+  'prompt_caching',
+  'enforce_model_rate_limits',
+  'router_budget_limiting',
+])
 
 const strategyArgs = section({
   ttl: key(seconds, 'How long a measured latency counts.', { default: 3600, unit: 's' }),
@@ -93,9 +98,10 @@ export const routerSettings = section(
     ),
     optional_pre_call_checks: key(
       z.array(z.enum(preCallChecks)),
-      'Further checks. Active: prompt_caching (stay where the vendor has cached the prompt), enforce_model_rate_limits (rpm and tpm are caps). The others are known, not active yet.',
+      'Further checks. Active: prompt_caching (stay where the vendor has cached the prompt), enforce_model_rate_limits (rpm and tpm are caps), router_budget_limiting (always on where a budget is set). The others are known, not active yet.',
       { default: [] },
     ),
+    provider_budget_config: providerBudgets,
     model_group_alias: key(modelGroupAlias, 'Alias → group, or {model, hidden}.', { default: {} }),
     default_litellm_params: key(defaultDeploymentParams, 'Parameters for deployments that do not set them.'),
     default_max_parallel_requests: key(
@@ -134,7 +140,6 @@ export const routerSettings = section(
       redis_startup_nodes: 'Nodes of a Redis cluster.',
     }),
     ...laterControl({
-      provider_budget_config: 'Spend limit per provider.',
       guardrail_list: 'Guardrails.',
     }),
     ...ignored({

@@ -44,6 +44,7 @@ export const catalogue = {
   model_access_denied: entry(403, 'permission_error', 'permission_error'),
   conflict: entry(409, 'invalid_request_error', 'invalid_request_error'),
   identity_unavailable: entry(503, 'server_error', 'overloaded_error', true),
+  ledger_unavailable: entry(503, 'server_error', 'overloaded_error', true),
   store_unavailable: entry(503, 'server_error', 'overloaded_error', true),
   // Limits.
   rate_limit_exceeded: entry(429, 'rate_limit_error', 'rate_limit_error', true),

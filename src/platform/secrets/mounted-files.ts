@@ -1,5 +1,6 @@
-import { readFile, realpath, stat } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { isAbsolute, relative, sep } from 'node:path'
+import { readSettled } from '../config/read-settled.ts'
 import { SecretUnavailable } from './backend.ts'
 
 /** A credential of more than this is a mistake. */
@@ -20,9 +21,10 @@ export async function readSecretFile(path: string, directories: readonly string[
       )
     }
     if ((await stat(real)).size > maxBytes) throw new SecretUnavailable(`${path} is larger than ${maxBytes} bytes.`)
-    const text = await readFile(real, 'utf8')
     // Editors and `echo` end a file with a line break that is no part of the secret.
-    return text.replace(/\r?\n$/, '')
+    const text = (await readSettled(real)).replace(/\r?\n$/, '')
+    // Truncated, and not written yet: no secret is empty.
+    return text === '' ? undefined : text
   } catch (error) {
     if (error instanceof SecretUnavailable) throw error
     const code = (error as NodeJS.ErrnoException).code

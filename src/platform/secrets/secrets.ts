@@ -322,13 +322,19 @@ export class Secrets {
 
   #watchFiles(): void {
     const paths = [...this.#entries.values()].flatMap(({ reference }) => pathOf(reference))
-    if (this.#watch !== undefined) this.#watch.replace(paths)
-    else if (paths.length > 0) {
-      this.#watch = watchConfig(paths, () => {
-        const files = [...this.#entries.values()].filter(({ reference }) => pathOf(reference).length > 0)
-        void this.#readAll(files.filter(({ secret }) => secret !== undefined))
-      })
+    if (this.#watch !== undefined) {
+      this.#watch.replace(paths)
+    } else if (paths.length > 0) {
+      this.#watch = watchConfig(paths, () => this.#readFiles())
+      // What changed between the first read and the start of the watch would go unseen.
+      void this.#watch.ready.then(() => this.#readFiles())
     }
+  }
+
+  #readFiles(): void {
+    if (this.#closed) return
+    const files = [...this.#entries.values()].filter(({ reference }) => pathOf(reference).length > 0)
+    void this.#readAll(files.filter(({ secret }) => secret !== undefined))
   }
 }
 
@@ -358,4 +364,17 @@ async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<voi
     for (const item of queue) await work(item)
   }
   await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker))
+}
+
+/** The secrets of several processes as one list: where they differ, the one that is behind or has a problem is told of. */
+export function mergeSecrets(lists: readonly (readonly SecretStatus[])[]): SecretStatus[] {
+  const merged = new Map<string, SecretStatus>()
+  for (const status of lists.flat()) {
+    const known = merged.get(status.reference)
+    const behind = known !== undefined && (status.read_at ?? '') < (known.read_at ?? '')
+    if (known === undefined || (known.problem === null && (status.problem !== null || behind))) {
+      merged.set(status.reference, status)
+    }
+  }
+  return [...merged.values()]
 }

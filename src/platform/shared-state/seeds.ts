@@ -1,8 +1,10 @@
 import { type LeaseItem, StateUnavailable } from './shared-state.ts'
 
-/** Asks for what missing counters start at; many reservations that miss one counter at once ask once. */
+type Seed = () => Promise<number>
+
+/** Asks for what missing counters start at. Reservations that miss a counter at once and ask in the same way ask once. */
 export class Seeds {
-  readonly #asked = new Map<string, Promise<number>>()
+  readonly #asked = new Map<Seed, Promise<number>>()
 
   /**
    * @param indices of the items whose counters are missing
@@ -19,21 +21,21 @@ export class Seeds {
     return seeds
   }
 
-  #ask(key: string, seed: () => Promise<number>): Promise<number> {
-    const asked = this.#asked.get(key)
+  #ask(key: string, seed: Seed): Promise<number> {
+    const asked = this.#asked.get(seed)
     if (asked !== undefined) return asked
-    const asking = this.#fetch(key, seed).finally(() => this.#asked.delete(key))
-    this.#asked.set(key, asking)
+    const asking = read(key, seed).finally(() => this.#asked.delete(seed))
+    this.#asked.set(seed, asking)
     return asking
   }
+}
 
-  async #fetch(key: string, seed: () => Promise<number>): Promise<number> {
-    let value: number
-    try {
-      value = await seed()
-    } catch (cause) {
-      throw new StateUnavailable(`what the counter ${key} starts at cannot be read`, { cause })
-    }
-    return value > 0 ? value : 0
+async function read(key: string, seed: Seed): Promise<number> {
+  let value: number
+  try {
+    value = await seed()
+  } catch (cause) {
+    throw new StateUnavailable(`what the counter ${key} starts at cannot be read`, { cause })
   }
+  return value > 0 ? value : 0
 }

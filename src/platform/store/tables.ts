@@ -300,7 +300,7 @@ export interface LedgerBodyRow {
 
 /**
  * Sums at ingest: one row per day, entity and combination of what was called. `entity` is one of `all`, `user`, `team`,
- * `organization`, `end_user`, `tag`, `agent`, `project`; for `all` the id is empty.
+ * `team_member` (`<team>/<user>`), `organization`, `end_user`, `tag`, `agent`, `project`; for `all` the id is empty.
  */
 export interface DailySpendRow {
   date: string

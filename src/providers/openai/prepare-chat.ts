@@ -63,7 +63,7 @@ export function prepare(operation: Operation, json: Json, text: string | undefin
     jsonTool = prepareResponseFormat(edit, plan)
     if (edit.has('tool_choice')) prepareToolChoice(edit, plan, may)
     edit.check(plan.vendorId, plan.model)
-    const foreign = mayHoldForeign(text, plan)
+    const foreign = mayHoldForeign(text, json['messages'], plan)
     if (foreign || plan.alwaysEditMessages) {
       const messages = edit.get('messages')
       if (Array.isArray(messages)) {
@@ -210,12 +210,14 @@ function setTools(edit: BodyEdit, tools: readonly unknown[]): void {
 
 /**
  * Bodies too long to search cheaply are walked instead: the walk's cost follows the number of messages, the search's
- * the number of bytes.
+ * the number of bytes. So are bodies of few long messages: 1 KB in two messages takes 1.3 µs to search, 0.1 to walk.
  */
 const searchLimit = 64 * 1024
+const charactersPerMessage = 200
 
-function mayHoldForeign(text: string | undefined, { markers }: Plan): boolean {
+function mayHoldForeign(text: string | undefined, messages: unknown, { markers }: Plan): boolean {
   if (text === undefined || text.length > searchLimit) return true
+  if (Array.isArray(messages) && messages.length * charactersPerMessage < text.length) return true
   for (const marker of markers) if (text.includes(marker)) return true
   return false
 }

@@ -69,7 +69,8 @@ export function readBody(operation: Operation, text: string): BodySignals {
 }
 
 function filtered(text: string): boolean {
-  if (!text.includes('content_filter')) return false
+  // The search stops at each first character of what it looks for, and an underscore is rare.
+  if (!text.includes('_filter"')) return false
   return text.includes('"finish_reason":"content_filter"') || text.includes('"finish_reason": "content_filter"')
 }
 

@@ -1,9 +1,10 @@
 import type { Management } from '../../governance/management/management.ts'
 import type { Route } from '../route.ts'
+import { auditRoutes } from './audit/routes.ts'
 import { keyRoutes } from './keys/routes.ts'
 import { teamRoutes } from './teams/routes.ts'
 
 /** The management API, object by object. */
 export function managementRoutes(management: Management): Route[] {
-  return [...keyRoutes(management), ...teamRoutes(management)]
+  return [...keyRoutes(management), ...auditRoutes(management), ...teamRoutes(management)]
 }

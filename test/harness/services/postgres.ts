@@ -76,7 +76,7 @@ function settings(port: number, folder: string, options: PostgresOptions): reado
 }
 
 /** PostgreSQL refuses to run as root: then as the user that Debian's package made. */
-function serverUser(): ServiceUser | undefined {
+export function serverUser(): ServiceUser | undefined {
   if (process.getuid?.() !== 0) return undefined
   const id = (flag: string): number => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }))
   return { uid: id('-u'), gid: id('-g') }

@@ -116,13 +116,18 @@ class RunningService implements Service {
     rmSync(this.#plan.folder, { recursive: true, force: true })
   }
 
-  /** What can be done while the process exits: nothing is waited for. */
+  /** While the process exits: nothing can be waited for but by standing still. */
   abandon(): void {
     this.#end()
-    try {
-      rmSync(this.#plan.folder, { recursive: true, force: true, maxRetries: 20 })
-    } catch {
-      // The server still writes; what is left is in the temporary folder of the system.
+    const { folder } = this.#plan
+    // The server still writes; what it makes while its folder is removed stays without an error.
+    for (let attempt = 0; attempt < 40 && existsSync(folder); attempt++) {
+      try {
+        rmSync(folder, { recursive: true, force: true })
+      } catch {
+        // Again, then.
+      }
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
     }
   }
 

@@ -4,6 +4,7 @@ import type { Secret } from '../../../platform/security/secret.ts'
 import type { Logger } from '../../../platform/telemetry/logger.ts'
 import type { Checkpoint } from '../checkpoint.ts'
 import { encodingVersion, recordLine } from '../record.ts'
+import { kafkaRefusal, refusesIdempotence } from './kafka-failure.ts'
 import type { AuditSink, Batch, BatchLimits } from './sink.ts'
 
 export interface KafkaSinkSettings {
@@ -33,9 +34,6 @@ interface Message {
 }
 
 type TextProducer = Producer<string, string, string, string>
-
-/** Codes of brokers that do not let this client write idempotently (Kafka protocol, error codes). */
-const noIdempotence = new Set(['CLUSTER_AUTHORIZATION_FAILED', 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED'])
 
 /**
  * One message per record: key = object id, so that what happened to one object stays in order; value = the record's
@@ -98,7 +96,7 @@ export class KafkaSink implements AuditSink {
     } catch (error) {
       // Its sequence numbers may be off by now, and its connections dead.
       await this.close()
-      if (!this.#idempotent || !refusesIdempotence(error)) throw error
+      if (!this.#idempotent || !refusesIdempotence(error)) throw kafkaRefusal(error)
       this.#log.warn({ sink: this.name }, 'audit: the Kafka cluster allows no idempotent writes; going on without')
       this.#idempotent = false
       await this.#attempt(messages, signal)
@@ -148,13 +146,4 @@ function saslOptions(sasl: KafkaSasl): NonNullable<ProducerOptions<string, strin
   if (sasl.mechanism === 'OAUTHBEARER') return { mechanism: sasl.mechanism, token: () => sasl.token.reveal() }
   const { mechanism, username, password } = sasl
   return { mechanism, username, password: () => password.reveal() }
-}
-
-/** The client nests errors: of retries, of brokers, of partitions. */
-function refusesIdempotence(error: unknown, depth = 0): boolean {
-  if (typeof error !== 'object' || error === null || depth > 5) return false
-  const { apiId, errors, cause } = error as { apiId?: unknown; errors?: unknown; cause?: unknown }
-  if (typeof apiId === 'string' && noIdempotence.has(apiId)) return true
-  if (Array.isArray(errors) && errors.some(inner => refusesIdempotence(inner, depth + 1))) return true
-  return refusesIdempotence(cause, depth + 1)
 }

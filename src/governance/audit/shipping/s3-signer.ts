@@ -1,12 +1,8 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
 import type { SignatureV4 } from '@smithy/signature-v4'
-import type { Secret } from '../../../platform/security/secret.ts'
+import type { AwsCredentials } from '../../../platform/secrets/tokens/aws-credentials.ts'
 
-export interface S3Credentials {
-  readonly accessKeyId: string
-  readonly secretAccessKey: Secret
-  readonly sessionToken: Secret | undefined
-}
+type AwsIdentity = Awaited<ReturnType<AwsCredentials['get']>>
 
 /** Node's SHA-256 in the shape the signer asks for. */
 class Sha256 {
@@ -40,10 +36,10 @@ class Sha256 {
 /** Signs PUTs to S3 with AWS Signature Version 4. The library is loaded with the first one. */
 export class S3Signer {
   readonly #region: string
-  readonly #credentials: () => Promise<S3Credentials>
+  readonly #credentials: () => Promise<AwsIdentity>
   #signer: Promise<SignatureV4> | undefined
 
-  constructor(region: string, credentials: () => Promise<S3Credentials>) {
+  constructor(region: string, credentials: () => Promise<AwsIdentity>) {
     this.#region = region
     this.#credentials = credentials
   }
@@ -82,14 +78,7 @@ export class S3Signer {
       uriEscapePath: false,
       applyChecksum: true,
       sha256: Sha256,
-      credentials: async () => {
-        const { accessKeyId, secretAccessKey, sessionToken } = await this.#credentials()
-        return {
-          accessKeyId,
-          secretAccessKey: secretAccessKey.reveal(),
-          ...(sessionToken && { sessionToken: sessionToken.reveal() }),
-        }
-      },
+      credentials: this.#credentials,
     })
   }
 }

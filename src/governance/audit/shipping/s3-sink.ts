@@ -2,17 +2,18 @@ import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Clock } from '../../../platform/clock.ts'
+import type { AwsCredentials } from '../../../platform/secrets/tokens/aws-credentials.ts'
 import type { Outbound } from '../../../platform/security/outbound.ts'
 import type { Checkpoint } from '../checkpoint.ts'
 import { objectUrl, type S3Location } from './s3-address.ts'
-import { type S3Credentials, S3Signer } from './s3-signer.ts'
+import { S3Signer } from './s3-signer.ts'
 import { type AuditSink, type Batch, type BatchLimits, SinkRefused } from './sink.ts'
 
 export interface S3SinkSettings extends S3Location {
   readonly name: string
   /** Start of every key, without slashes at its ends; may be empty. */
   readonly prefix: string
-  readonly credentials: () => Promise<S3Credentials>
+  readonly credentials: Pick<AwsCredentials, 'get' | 'refused'>
   readonly encryption: 'AES256' | 'aws:kms' | undefined
   readonly kmsKeyId: string | undefined
   readonly limits: BatchLimits
@@ -38,7 +39,7 @@ export class S3Sink implements AuditSink {
     this.description = `s3://${settings.bucket}/${settings.prefix}`
     this.limits = settings.limits
     this.#settings = settings
-    this.#signer = new S3Signer(settings.region, settings.credentials)
+    this.#signer = new S3Signer(settings.region, () => settings.credentials.get())
     this.#outbound = outbound
     this.#clock = clock
   }
@@ -80,15 +81,22 @@ export class S3Sink implements AuditSink {
       timeout: 60_000,
       maxBytes: 65_536,
     })
-    if (answer.status < 200 || answer.status > 299) throw refusal(answer.status, answer.text())
+    if (answer.status >= 200 && answer.status <= 299) return
+    const code = codeOf(answer.text())
+    // Temporary credentials ended before their time: the next try asks for others.
+    if (code !== undefined && outdated.has(code)) this.#settings.credentials.refused('ExpiredToken')
+    throw refusal(answer.status, code)
   }
 }
 
 const padded = (seq: number): string => String(seq).padStart(12, '0')
 
+const outdated: ReadonlySet<string> = new Set(['ExpiredToken', 'InvalidToken', 'InvalidAccessKeyId'])
+
 /** S3 says why in XML; its code is a name from a documented list, the rest may repeat the request. */
-function refusal(status: number, body: string): SinkRefused {
-  const code = /<Code>([\w.]{1,64})<\/Code>/.exec(body)?.[1]
+const codeOf = (body: string): string | undefined => /<Code>([\w.]{1,64})<\/Code>/.exec(body)?.[1]
+
+function refusal(status: number, code: string | undefined): SinkRefused {
   return new SinkRefused(`S3 answered ${status}${code === undefined ? '' : ` ${code}`}${hint(status, code)}.`)
 }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../platform/clock.ts'
 import { GatewayError } from '../../../platform/errors/gateway-error.ts'
 import type { UserRow } from '../../../platform/store/tables.ts'
-import type { Actor } from '../../audit/audit-log.ts'
+import type { Actor, AuditEvent } from '../../audit/audit-log.ts'
 import type { ControlPlane } from '../control-plane.ts'
 import { findByEmail, Provisioning } from '../people.ts'
 import { checkPassword, hashPassword } from './password.ts'
@@ -15,6 +15,8 @@ export interface PasswordLoginServices {
   readonly throttle: LoginThrottle
   /** Compares with the master key, in constant time. */
   readonly isMasterKey: (text: string) => boolean
+  /** A failed login, for the audit log, which bounds how many it takes. */
+  readonly onDenied: (event: AuditEvent) => void
 }
 
 /** LiteLLM's id for whoever logs in with the credentials of the environment. */
@@ -58,8 +60,12 @@ export async function passwordLogin(
     }
   } catch (error) {
     attempt.failed()
-    if (error instanceof GatewayError && error.code === 'invalid_api_key')
-      await recordFailure(services, username, address)
+    if (error instanceof GatewayError && error.code === 'invalid_api_key') {
+      // Not what was typed: people type their password into the field above.
+      const actor: Actor = { name: user?.user_id ?? 'unknown', token: undefined, address }
+      const details = { reason: 'wrong credentials' }
+      services.onDenied({ actor, action: 'denied', objectKind: 'session', objectId: '', details })
+    }
     throw error
   }
   await attempt.succeeded()
@@ -104,19 +110,4 @@ async function environmentAdmin(
     const result = await provisioning.updateUser(row, { user_role: 'proxy_admin', blocked: 0 })
     return { result, audit: provisioning.audit, notices: provisioning.notices }
   })
-}
-
-/** Who tried what, without what was typed: people type their password into the field above. */
-async function recordFailure({ plane }: PasswordLoginServices, username: string, address: string): Promise<void> {
-  const user = await userByName({ plane } as PasswordLoginServices, username).catch(() => undefined)
-  const actor: Actor = { name: user?.user_id ?? 'unknown', token: undefined, address }
-  await plane
-    .change(async () => ({
-      result: undefined,
-      audit: [
-        { actor, action: 'denied', objectKind: 'session', objectId: '', details: { reason: 'wrong credentials' } },
-      ],
-      notices: [],
-    }))
-    .catch(() => undefined)
 }

@@ -74,7 +74,7 @@ export class OidcClient {
     } catch (error) {
       throw verdict(error)
     }
-    const idToken = withIdToken ? (tokens.claims() ?? {}) : {}
+    const idToken: Claims = (withIdToken ? tokens.claims() : undefined) ?? {}
     const { access_token: accessToken } = tokens
     const userInfo = await this.#userInfo(configuration, accessToken)
     const subjects = [idToken['sub'], userInfo['sub']].filter(sub => sub !== undefined)

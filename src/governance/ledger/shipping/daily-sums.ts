@@ -45,7 +45,11 @@ export function dailySums(records: readonly SpendRecord[]): DailySpendRow[] {
     const { caller } = record
     add(rows, record, 'all', '')
     if (caller.userId !== undefined) add(rows, record, 'user', caller.userId)
-    if (caller.teamId !== undefined) add(rows, record, 'team', caller.teamId)
+    if (caller.teamId !== undefined) {
+      add(rows, record, 'team', caller.teamId)
+      // `<team>/<user>`, as limits name members; ids of teams are made here and hold no slash.
+      if (caller.userId !== undefined) add(rows, record, 'team_member', `${caller.teamId}/${caller.userId}`)
+    }
     if (caller.organizationId !== undefined) add(rows, record, 'organization', caller.organizationId)
     if (caller.projectId !== undefined) add(rows, record, 'project', caller.projectId)
     if (caller.agentId !== undefined) add(rows, record, 'agent', caller.agentId)

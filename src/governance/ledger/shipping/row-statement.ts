@@ -13,7 +13,8 @@ type Bound = string | number | null
 export class RowStatement<Row extends object> {
   readonly #columns: readonly (keyof Row & string)[]
   readonly #compile: (db: Kysely<Tables>, rows: Row[]) => CompiledQuery
-  readonly #texts = new Map<number, CompiledQuery>()
+  /** By database, since each has its own placeholders, and size. */
+  readonly #texts = new WeakMap<object, Map<number, CompiledQuery>>()
 
   /**
    * @param columns in the order in which `compile` binds them, row after row
@@ -42,7 +43,10 @@ export class RowStatement<Row extends object> {
   }
 
   #text(db: Kysely<Tables>, size: number): CompiledQuery {
-    let text = this.#texts.get(size)
+    const { adapter } = db.getExecutor()
+    const texts = this.#texts.get(adapter) ?? new Map<number, CompiledQuery>()
+    this.#texts.set(adapter, texts)
+    let text = texts.get(size)
     if (text === undefined) {
       const sample = Object.fromEntries(this.#columns.map(column => [column, ''])) as unknown as Row
       text = this.#compile(
@@ -52,7 +56,7 @@ export class RowStatement<Row extends object> {
       if (text.parameters.length !== size * this.#columns.length) {
         throw new Error(`the statement binds ${text.parameters.length} values for ${size} rows`)
       }
-      this.#texts.set(size, text)
+      texts.set(size, text)
     }
     return text
   }

@@ -65,7 +65,8 @@ export class Shipper {
   #complete = false
   #backoff = 0
   #notBefore = 0
-  #backlogBytes = 0
+  /** Of the bytes in the directory, those that the store has. */
+  #settledBytes = 0
   #oldestAt: number | undefined
   #meanBytes = typicalRecordBytes
   #shipped = 0
@@ -77,11 +78,13 @@ export class Shipper {
     this.#lock = new DirectoryLock(options.directory, 'shipper.lock', options.instance)
   }
 
+  /** Empty while another process ships. */
   get backlog(): Backlog {
+    const bytes = this.#lock.held ? Math.max(0, this.#options.journal.directoryBytes - this.#settledBytes) : 0
     return {
-      records: Math.ceil(this.#backlogBytes / this.#meanBytes),
-      bytes: this.#backlogBytes,
-      oldestAt: this.#backlogBytes > 0 ? this.#oldestAt : undefined,
+      records: Math.ceil(bytes / this.#meanBytes),
+      bytes,
+      oldestAt: bytes > 0 ? this.#oldestAt : undefined,
     }
   }
 
@@ -160,18 +163,18 @@ export class Shipper {
     }
   }
 
-  /** What is there now, with the bytes still to ship. */
+  /** What is there now. */
   #list(): Segment[] {
     const segments = listSegments(this.#options.directory)
     let total = 0
-    let backlog = 0
+    let settled = 0
     for (const { name, size } of segments) {
       total += size
-      backlog += Math.max(0, size - (this.#cursors.get(name) ?? 0))
+      settled += Math.min(size, this.#cursors.get(name) ?? 0)
     }
     this.#options.journal.observe(total)
-    this.#backlogBytes = backlog
-    if (backlog === 0) this.#oldestAt = undefined
+    this.#settledBytes = settled
+    if (settled === total) this.#oldestAt = undefined
     const names = new Set(segments.map(segment => segment.name))
     for (const name of this.#cursors.keys()) if (!names.has(name)) this.#cursors.delete(name)
     const current = this.#options.journal.currentName
@@ -193,7 +196,7 @@ export class Shipper {
     if (from === undefined) {
       from = await this.#cursorInStore(name)
       this.#cursors.set(name, from)
-      this.#backlogBytes -= Math.min(from, size)
+      this.#settledBytes += Math.min(from, size)
     }
     if (from >= size) return false
     let lines: ParsedLine[]
@@ -244,7 +247,7 @@ export class Shipper {
       await shipBatch(this.#options.store, { segment, from, to, records: [], bodies: [] }, this.#options.clock.epoch())
     }
     this.#cursors.set(segment, to)
-    this.#backlogBytes = Math.max(0, this.#backlogBytes - (to - from))
+    this.#settledBytes += to - from
     if (records.length > 0) this.#meanBytes = 0.9 * this.#meanBytes + (0.1 * (to - from)) / records.length
     const damaged = lines.filter(line => line.record === undefined && line.body === undefined).length
     if (damaged > 0) {

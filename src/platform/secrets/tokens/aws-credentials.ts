@@ -3,14 +3,8 @@ import type { OutboundResponse } from '../../security/outbound.ts'
 import { refusedWith, SecretUnavailable } from '../backend.ts'
 import { callFor, type Environment, jsonOf, type SecretServices, setting, textField } from '../call.ts'
 import type { KeyManagementSettings } from '../settings.ts'
-import { signed, suffixOf } from './aws-request.ts'
+import { type AwsIdentity, signed, suffixOf } from './aws-request.ts'
 import { type Expiring, Renewing } from './renewing.ts'
-
-export interface AwsIdentity {
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
-  readonly sessionToken?: string
-}
 
 type Settings = Pick<
   KeyManagementSettings,

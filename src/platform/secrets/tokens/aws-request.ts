@@ -3,7 +3,12 @@ import { SignatureV4 } from '@smithy/signature-v4'
 import type { OutboundResponse } from '../../security/outbound.ts'
 import { SecretUnavailable } from '../backend.ts'
 import { callFor, type Environment, type SecretServices, setting } from '../call.ts'
-import type { AwsCredentials, AwsIdentity } from './aws-credentials.ts'
+
+export interface AwsIdentity {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken?: string
+}
 
 export interface AwsRequest {
   readonly service: string
@@ -19,7 +24,7 @@ export interface AwsRequest {
 export async function awsPost(
   what: string,
   request: AwsRequest,
-  credentials: AwsCredentials,
+  credentials: { get(): Promise<AwsIdentity> },
   services: SecretServices,
 ): Promise<OutboundResponse> {
   const { service, region, endpoint, target } = request

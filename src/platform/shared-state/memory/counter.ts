@@ -37,7 +37,7 @@ export function endOf(window: Window, now: number): number {
   }
 }
 
-export const valueOf = (used: number, reserved: number, end: number): CounterValue => ({
+export const counterValue = (used: number, reserved: number, end: number): CounterValue => ({
   used,
   reserved,
   resetAt: end === 0 ? undefined : end,

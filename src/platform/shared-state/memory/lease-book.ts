@@ -7,7 +7,7 @@ import {
   StateUnavailable,
   type Window,
 } from '../shared-state.ts'
-import { type Counter, endOf, isOver, runs, valueOf } from './counter.ts'
+import { type Counter, counterValue, endOf, isOver, runs } from './counter.ts'
 import { Expiries, type Expiring } from './expiries.ts'
 
 export interface LeaseBookLimits {
@@ -124,7 +124,7 @@ export class LeaseBook {
       } else if (!runs(counter, item.window, now)) restart(counter, item.window, now)
       counter.reserved += item.amount
       ends.push(counter.end)
-      values.push(valueOf(counter.used, counter.reserved, counter.end))
+      values.push(counterValue(counter.used, counter.reserved, counter.end))
     }
     const lease: Lease = {
       expiresAt: 0,
@@ -169,8 +169,8 @@ export class LeaseBook {
   read(key: string): CounterValue {
     const now = this.#reapNow()
     const counter = this.#counters.get(key)
-    if (counter === undefined || (counter.end > 0 && now >= counter.end)) return valueOf(0, 0, 0)
-    return valueOf(counter.used, counter.reserved, counter.end)
+    if (counter === undefined || (counter.end > 0 && now >= counter.end)) return counterValue(0, 0, 0)
+    return counterValue(counter.used, counter.reserved, counter.end)
   }
 
   add(key: string, amount: number, window: Window): void {
@@ -299,9 +299,10 @@ function refusal(
 ): LeaseResult {
   const values = items.map(({ key, window, seed }, i) => {
     const counter = found[i]
-    if (counter === undefined) return valueOf(seed === undefined ? 0 : (seeds?.get(key) ?? 0), 0, endOf(window, now))
-    if (!runs(counter, window, now)) return valueOf(0, 0, endOf(window, now))
-    return valueOf(counter.used, counter.reserved, counter.end)
+    if (counter === undefined)
+      return counterValue(seed === undefined ? 0 : (seeds?.get(key) ?? 0), 0, endOf(window, now))
+    if (!runs(counter, window, now)) return counterValue(0, 0, endOf(window, now))
+    return counterValue(counter.used, counter.reserved, counter.end)
   })
   return { granted: false, item, value: values[item] as CounterValue, values }
 }

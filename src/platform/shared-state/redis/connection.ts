@@ -89,8 +89,9 @@ export class Connection {
     return this.#awaited(this.#client.subscribe(channel, listener))
   }
 
-  unsubscribe(channel: string): Promise<void> {
-    return this.#awaited(this.#client.unsubscribe(channel))
+  /** Of this listener: without one the client would also forget those that subscribe before the answer. */
+  unsubscribe(channel: string, listener: (message: string) => void): Promise<void> {
+    return this.#awaited(this.#client.unsubscribe(channel, listener))
   }
 
   /** Ends it: what waits for an answer fails. */

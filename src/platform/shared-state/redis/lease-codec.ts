@@ -48,26 +48,32 @@ function encode(operation: Operation): void {
     }
     case 'settle': {
       const { id, actual } = operation
-      if (actual === undefined) return head(codes.refund, id)
-      head(codes.settle, id)
+      head(actual === undefined ? codes.refund : codes.settle, id)
+      if (actual === undefined) return
       short(actual.length)
       for (const used of actual) double(used)
       return
     }
     case 'cancel':
-      return head(codes.cancel, operation.id)
+      head(codes.cancel, operation.id)
+      return
     case 'renew':
-      head(codes.renew, operation.id)
-      return double(operation.ttl)
+      for (const id of operation.ids) {
+        head(codes.renew, id)
+        double(operation.ttl)
+      }
+      return
     case 'read':
       byte(codes.read)
-      return encodeItem(operation.key, forever, 0, 0, noSeed, 0)
+      encodeItem(operation.key, forever, 0, 0, noSeed, 0)
+      return
     case 'add':
     case 'assign':
       byte(codes[operation.what])
-      return encodeItem(operation.key, operation.window, 0, operation.amount, noSeed, 0)
+      encodeItem(operation.key, operation.window, 0, operation.amount, noSeed, 0)
+      return
     case 'sweep':
-      return byte(codes.sweep)
+      byte(codes.sweep)
   }
 }
 
@@ -143,7 +149,9 @@ export function decodeAnswers(answer: Buffer, operations: readonly Operation[]):
         return { granted: false, item, value: all[item] as CounterValue, values: all }
       }
       case 3: {
-        const unseeded = Array.from({ length: answer.readUInt16LE(from) }, (_, i) => answer.readUInt16LE(from + 2 + 2 * i))
+        const unseeded = Array.from({ length: answer.readUInt16LE(from) }, (_, i) =>
+          answer.readUInt16LE(from + 2 + 2 * i),
+        )
         from += 2 + 2 * unseeded.length
         return { unseeded }
       }

@@ -261,9 +261,12 @@ local function reserve(o, id, first, last)
   local begun = anyFresh and {}
   for i = first, last do
     local number, amount = counterOf[i], amountOf[i]
-    if isFresh[i] and not begun[number] then
-      begun[number] = true
-      start(number, flagsOf[i] % 4, endOf[i], nowUsed[i])
+    if isFresh[i] then
+      if not begun[number] then
+        begun[number] = true
+        start(number, flagsOf[i] % 4, endOf[i], nowUsed[i])
+      end
+      endOf[i] = ends[number]
     end
     if amount > 0 then
       reserved[number] = reserved[number] + amount

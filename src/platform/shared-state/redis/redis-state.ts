@@ -1,17 +1,16 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { ErrorReply } from 'redis'
-import { Channels } from '../channels.ts'
+import { Channels, type MessageListener } from '../channels.ts'
 import type { Answers, Operation } from '../remote/operation.ts'
 import { RemoteLeases } from '../remote/remote-leases.ts'
-import {
-  type CounterValue,
-  type LeaseItem,
-  type LeaseResult,
-  type Lock,
-  type SharedState,
-  type SharedStateEvents,
-  StateUnavailable,
-  type Window,
+import type {
+  CounterValue,
+  LeaseItem,
+  LeaseResult,
+  Lock,
+  SharedState,
+  SharedStateEvents,
+  Window,
 } from '../shared-state.ts'
 import type { Connection } from './connection.ts'
 import { type RedisKeys, redisKeys } from './keys.ts'
@@ -38,6 +37,9 @@ export class RedisState implements SharedState {
   readonly #leases: RemoteLeases
   readonly #channels: Channels
   readonly #reconnected = new Set<() => void>()
+  readonly #events: SharedStateEvents
+  /** What this connection subscribed to. */
+  #subscribed = new Map<string, MessageListener>()
   readonly #script: string
   readonly #sha: string
   readonly #evalHead: readonly string[]
@@ -45,6 +47,7 @@ export class RedisState implements SharedState {
   #opened = false
 
   private constructor(options: RedisOptions, events: SharedStateEvents, script: string) {
+    this.#events = events
     this.#keys = redisKeys(options.prefix)
     this.#script = script
     this.#sha = createHash('sha1').update(script).digest('hex')
@@ -148,13 +151,11 @@ export class RedisState implements SharedState {
     await this.#send(['PUBLISH', this.#keys.channel(channel), message])
   }
 
-  subscribe(channel: string, listener: (message: string) => void): () => void {
-    const own = (message: string): void => listener(message)
-    // Where it fails contact is lost, and the next connection subscribes to everything again.
-    if (this.#channels.add(channel, own)) this.#link.run(at => this.#subscribe(at, channel)).catch(() => {})
+  subscribe(channel: string, listener: MessageListener): () => void {
+    const own: MessageListener = message => listener(message)
+    if (this.#channels.add(channel, own)) this.#inBackground(at => this.#subscribe(at, channel))
     return () => {
-      if (!this.#channels.remove(channel, own)) return
-      this.#link.run(at => at.unsubscribe(this.#keys.channel(channel))).catch(() => {})
+      if (this.#channels.remove(channel, own)) this.#inBackground(at => this.#unsubscribe(at, channel))
     }
   }
 
@@ -193,6 +194,7 @@ export class RedisState implements SharedState {
 
   /** Nothing counts as back before it was written to: a replica or a full Redis answers, but is of no use. */
   async #prepare(connection: Connection): Promise<void> {
+    this.#subscribed = new Map()
     await Promise.all([
       connection.send(['SET', `${this.#keys.tag}:contact`, '1', 'PX', '60000']),
       connection.send(['SCRIPT', 'LOAD', this.#script]),
@@ -200,13 +202,39 @@ export class RedisState implements SharedState {
     ])
   }
 
-  #subscribe(connection: Connection, channel: string): Promise<void> {
-    return connection.subscribe(this.#keys.channel(channel), message => this.#channels.deliver(channel, message))
+  async #subscribe(connection: Connection, channel: string): Promise<void> {
+    if (this.#subscribed.has(channel)) return
+    const listener: MessageListener = message => this.#channels.deliver(channel, message)
+    this.#subscribed.set(channel, listener)
+    await connection.subscribe(this.#keys.channel(channel), listener)
+  }
+
+  async #unsubscribe(connection: Connection, channel: string): Promise<void> {
+    const listener = this.#subscribed.get(channel)
+    if (listener === undefined) return
+    this.#subscribed.delete(channel)
+    await connection.unsubscribe(this.#keys.channel(channel), listener)
+  }
+
+  /** Without contact nothing is to be done: the next connection subscribes to all there is. */
+  #inBackground(use: (connection: Connection) => Promise<void>): void {
+    if (!this.available) return
+    this.#link.run(use).catch((error: unknown) => {
+      if (this.available) this.#events.failed?.(error)
+    })
   }
 
   #up(): void {
+    // Those added while the connection was prepared.
+    for (const channel of this.#channels.names) this.#inBackground(at => this.#subscribe(at, channel))
     this.#leases.resume()
     if (!this.#opened) return
-    for (const listener of [...this.#reconnected]) listener()
+    for (const listener of [...this.#reconnected]) {
+      try {
+        listener()
+      } catch (error) {
+        this.#events.failed?.(error)
+      }
+    }
   }
 }

@@ -12,7 +12,7 @@ export type Operation =
       readonly seeds: Seeding | undefined
     }
   | Settlement
-  | { readonly what: 'renew'; readonly id: string; readonly ttl: number }
+  | { readonly what: 'renew'; readonly ids: readonly string[]; readonly ttl: number }
   | { readonly what: 'read'; readonly key: string }
   | { readonly what: 'add' | 'assign'; readonly key: string; readonly amount: number; readonly window: Window }
   /** Nothing but what every message does: give back what expired, forget what is over. */
@@ -24,8 +24,8 @@ export type Settlement =
   /** Of a reservation that got no answer: given back if it was carried out, and never carried out later. */
   | { readonly what: 'cancel'; readonly id: string }
 
-/** The answer to a reservation: a result, the indices of items whose counters must be seeded, or the id is in use. */
-export type Reserved = LeaseResult | { readonly unseeded: readonly number[] } | 'duplicate'
+/** The answer to a reservation: a result, the items whose counters must be seeded, an id in use, or no room. */
+export type Reserved = LeaseResult | { readonly unseeded: readonly number[] } | 'duplicate' | 'full'
 
 /** Answers to the reservations and reads of one message, in order; the other operations have none. */
 export type Answers = readonly (Reserved | CounterValue)[]

@@ -67,7 +67,12 @@ export class RemoteLeases {
   }
 
   async renew(ids: readonly string[], ttl: number): Promise<void> {
-    await Promise.all(ids.filter(id => id.length <= maxName).map(id => this.#ask({ what: 'renew', id, ttl })))
+    const known = ids.filter(id => id.length <= maxName)
+    const parts: Promise<unknown>[] = []
+    for (let from = 0; from < known.length; from += maxOperations) {
+      parts.push(this.#ask({ what: 'renew', ids: known.slice(from, from + maxOperations), ttl }))
+    }
+    await Promise.all(parts)
   }
 
   read(keys: readonly string[]): Promise<readonly CounterValue[]> {
@@ -185,6 +190,7 @@ export class RemoteLeases {
 
   #reserved({ resolve, reject }: Asked, operation: Reservation, answer: Reserved): void {
     if (answer === 'duplicate') reject(new DuplicateLease(operation.id))
+    else if (answer === 'full') reject(new StateUnavailable('the shared state holds all it can'))
     else if ('granted' in answer) resolve(answer)
     else this.#seed(operation, answer.unseeded).then(resolve, reject)
   }
@@ -217,4 +223,6 @@ export class RemoteLeases {
 }
 
 const tooLong = (name: string): RangeError =>
-  new RangeError(`the id or key ${JSON.stringify(name.slice(0, 50))}… has ${name.length} characters; ${maxName} are the most`)
+  new RangeError(
+    `the id or key ${JSON.stringify(name.slice(0, 50))}… has ${name.length} characters; ${maxName} are the most`,
+  )

@@ -23,13 +23,20 @@ export class GuardedPool implements PostgresPool {
     this.#availability = availability
   }
 
-  /** The pool to use from now on. */
+  /**
+   * The pool to use from now on. After an outage it is a new one: connections that were idle meanwhile may be dead, and
+   * each would fail a statement before that is known. Those of the old one end when their work does.
+   */
   use(pool: Pool): void {
+    const before = this.#pool
     this.#pool = pool
     // A connection that breaks while it is idle leaves the pool by itself. It may be the first sign of an outage.
-    pool.on('error', () => this.#availability.suspect())
+    pool.on('error', () => {
+      if (this.#pool === pool) this.#availability.suspect()
+    })
     // One that breaks between two statements of a transaction tells its next statement; unheard it would end the process.
     pool.on('connect', client => client.on('error', () => undefined))
+    before?.end().catch(() => undefined)
   }
 
   async connect(): Promise<PostgresPoolClient> {

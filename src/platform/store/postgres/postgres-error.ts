@@ -22,8 +22,11 @@ const outages: ReadonlySet<string> = new Set([
   'XX001', // data_corrupted
   'XX002', // index_corrupted
 ])
-/** Connection exception; insufficient resources (too many connections, disk full); system error (I/O). */
-const outageClasses: ReadonlySet<string> = new Set(['08', '53', '58'])
+/**
+ * Connection exception; invalid authorization and unknown database (only ever said while connecting); insufficient
+ * resources (too many connections, disk full); system error (I/O).
+ */
+const outageClasses: ReadonlySet<string> = new Set(['08', '28', '3D', '53', '58'])
 
 /**
  * An error of a statement: the same one when the server refused the statement, `StoreUnavailable` when it, or the way to

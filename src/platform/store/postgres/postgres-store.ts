@@ -1,11 +1,12 @@
 import { Kysely, PostgresDialect } from 'kysely'
-import type { Pool, PoolConfig } from 'pg'
+import type { Client, PoolConfig } from 'pg'
 import { Availability } from '../availability.ts'
 import type { PostgresOptions } from '../open-store.ts'
 import { type Store, StoreUnavailable } from '../store.ts'
 import type { Tables } from '../tables.ts'
 import { type DatabaseUrl, readDatabaseUrl } from './database-url.ts'
 import { GuardedPool } from './guarded-pool.ts'
+import { unreachable } from './postgres-error.ts'
 import { prepareDatabase } from './prepare-database.ts'
 import { typeParsers } from './type-parsers.ts'
 
@@ -17,17 +18,13 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
   const url = readDatabaseUrl(options.url.reveal())
   const { default: pg } = await import('pg')
   const config = poolConfig(options, url)
-  let pool: Pool | undefined
+  let reached: Pick<PoolConfig, 'ssl'> | undefined
 
   /** The first contact prepares the tables; later ones only see whether the server answers. */
   const contact = async (): Promise<void> => {
-    if (pool === undefined) {
-      const reached = await prepareDatabase(pg, config, url)
-      pool = new pg.Pool({ ...config, ...reached, types: typeParsers(pg.types) })
-      guarded.use(pool)
-    } else {
-      await ping(pool)
-    }
+    if (reached === undefined) reached = await prepareDatabase(pg, config, url)
+    else await ping(new pg.Client({ ...config, ...reached, query_timeout: config.connectionTimeoutMillis }))
+    guarded.use(new pg.Pool({ ...config, ...reached, types: typeParsers(pg.types) }))
   }
   const availability = new Availability(contact, options.onAvailability)
   const guarded = new GuardedPool(availability)
@@ -52,14 +49,16 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
   }
 }
 
-async function ping(pool: Pool): Promise<void> {
-  const client = await pool.connect()
+/** On a connection of its own: those of the pool may be busy, or dead without knowing it. */
+async function ping(client: Client): Promise<void> {
+  client.on('error', () => undefined)
   try {
+    await client.connect()
     await client.query('select 1')
-    client.release()
   } catch (error) {
-    client.release(true)
-    throw error
+    throw unreachable(error)
+  } finally {
+    client.end().catch(() => undefined)
   }
 }
 

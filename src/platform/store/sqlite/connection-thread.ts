@@ -2,7 +2,7 @@
  * Entry of a worker thread that owns one SQLite connection and answers statements one by one. It loads nothing but
  * `node:sqlite`: about 10 MB and 15 ms per thread, most of it the thread itself (Node 24, Linux).
  */
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import {
   type Answer,
@@ -76,6 +76,13 @@ function run(db: DatabaseSync, cache: StatementCache, { id, sql, parameters }: S
   if (prepared.columns.length === 0) {
     return { id, columns: [], rows: [], changes: Number(statement.run(...values).changes) }
   }
+  const rows = readRows(statement, values)
+  // A newer program may have added a column since the statement was prepared; SQLite has prepared it again.
+  if (rows[0] !== undefined && rows[0].length !== prepared.columns.length) prepared.columns = columnsOf(statement)
+  return { id, columns: prepared.columns, rows, changes: undefined }
+}
+
+function readRows(statement: StatementSync, values: (string | number | bigint | null)[]): unknown[][] {
   const rows: unknown[][] = []
   try {
     for (const row of statement.iterate(...values)) {
@@ -83,14 +90,13 @@ function run(db: DatabaseSync, cache: StatementCache, { id, sql, parameters }: S
       rows.push(row as unknown as unknown[])
       if (rows.length > maxRows) throw new RangeError(`the result has more than ${maxRows} rows: read it page by page`)
     }
+    return rows
   } catch (error) {
-    // Node 24: `iterate` begins with a reset, which reports the error of the run before as its own.
-    cache.forget(sql)
+    // A value that is no safe integer stops the reading but not the statement: left like that it would hold its view of
+    // the database, and this connection would see nothing new. Starting again resets it, and nothing runs before `next`.
+    statement.iterate(...values).return?.()
     throw error
   }
-  // A newer program may have added a column since the statement was prepared; SQLite has prepared it again.
-  if (rows[0] !== undefined && rows[0].length !== prepared.columns.length) prepared.columns = columnsOf(statement)
-  return { id, columns: prepared.columns, rows, changes: undefined }
 }
 
 function serve(db: DatabaseSync, port: NonNullable<typeof parentPort>): void {

@@ -1,0 +1,45 @@
+import { Secrets } from '../platform/secrets/secrets.ts'
+import type { Logger } from '../platform/telemetry/logger.ts'
+import type { MetricsRegistry } from '../platform/telemetry/metrics.ts'
+
+export interface SecretWatch {
+  readonly secrets: Secrets
+  /** From here on, changes are logged and counted, and those that need it cause a reload. */
+  announce(log: Logger, registry: MetricsRegistry, reload: () => void): void
+}
+
+/** The secrets of a process. They exist before its log does, because the config that shapes the log may refer to some. */
+export function watchSecrets(): SecretWatch {
+  let told: ReturnType<typeof announcer> | undefined
+  const secrets = new Secrets({
+    rotated: (reference, reload) => told?.rotated(reference, reload),
+    stale: (reference, problem) => told?.stale(reference, problem),
+    recovered: reference => told?.recovered(reference),
+    read: (system, result) => told?.read(system, result),
+  })
+  return {
+    secrets,
+    announce(log, registry, reload) {
+      told = announcer(log, registry, reload)
+    },
+  }
+}
+
+function announcer(log: Logger, registry: MetricsRegistry, reload: () => void) {
+  const reads = registry.counter('routeiq_secret_reads_total', 'Secrets read from where they are kept.', [
+    'system',
+    'result',
+  ])
+  const rotations = registry.counter('routeiq_secret_rotations_total', 'Secrets that changed while in use.', [])
+  return {
+    rotated(reference: string, needsReload: boolean): void {
+      rotations.labels().inc()
+      log.info({ reference }, 'secret changed')
+      if (needsReload) reload()
+    },
+    stale: (reference: string, problem: string): void =>
+      log.warn({ reference, problem }, 'secret cannot be read; the value at hand stays in use'),
+    recovered: (reference: string): void => log.info({ reference }, 'secret can be read again'),
+    read: (system: string, result: string): void => reads.labels(system, result).inc(),
+  }
+}

@@ -1,0 +1,63 @@
+import type { ServerResponse } from 'node:http'
+
+/** Milliseconds an idle connection of a caller stays open; told to callers in `Keep-Alive`. */
+export const keepAliveTimeout = 75_000
+
+const alive = `Connection: keep-alive\r\nKeep-Alive: timeout=${keepAliveTimeout / 1000}\r\n\r\n`
+
+/** What Node refuses in a header value, as well. */
+const unsafe = /[^\t\x20-\x7e\x80-\xff]/
+
+/** Bytes up to which Node copies head and body into one write on its stack. */
+const oneWrite = 12 * 1024
+
+/**
+ * Sends a complete body.
+ * @param headers names and values in turn; grows by the length
+ */
+export function sendBody(response: ServerResponse, status: number, headers: string[], body: Buffer | string): void {
+  const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+  headers.push('content-length', String(length))
+  if (status !== 200 || !headWritten(response, headers)) response.writeHead(status, headers)
+  if (typeof body === 'string') response.end(body, length === body.length ? 'latin1' : 'utf8')
+  else response.end(body)
+}
+
+/**
+ * The complete answer as it is best sent: where its text has one byte per character, head and body leave in one write
+ * instead of a gathered one.
+ */
+export function bodyToSend(bytes: Buffer, text: string): Buffer | string {
+  return text.length === bytes.length && bytes.length <= oneWrite ? text : bytes
+}
+
+/**
+ * Puts the head of an ordinary 200 on a connection that stays open in place as text. `writeHead` looks at each of 25
+ * names and values several times: 1.5 µs and 2.7 KB of garbage a call, against 0.8 µs and 0.7 KB (ADR 0004).
+ * @returns false: nothing was done, the usual way is needed
+ */
+function headWritten(response: ServerResponse, headers: readonly string[]): boolean {
+  if (!response.shouldKeepAlive || !response.sendDate || response.hasHeader('connection')) return false
+  let head = 'HTTP/1.1 200 OK\r\n'
+  for (let i = 0; i < headers.length; i += 2) {
+    const value = headers[i + 1] as string
+    if (unsafe.test(value)) return false
+    head += `${headers[i]}: ${value}\r\n`
+  }
+  response.statusCode = 200
+  ;(response as ServerResponse & { _header: string })._header = `${head}Date: ${httpDate()}\r\n${alive}`
+  return response.headersSent
+}
+
+let date = ''
+/** Wall-clock milliseconds at which `date` is a second old. */
+let dateEnds = 0
+
+function httpDate(): string {
+  const now = Date.now()
+  if (now >= dateEnds || now < dateEnds - 1000) {
+    date = new Date(now).toUTCString()
+    dateEnds = now - (now % 1000) + 1000
+  }
+  return date
+}

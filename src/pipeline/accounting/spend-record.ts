@@ -1,0 +1,70 @@
+import type { CostLine, SpendCaller, SpendRecord, SpendTokens } from '../../governance/ledger/spend-record.ts'
+import type { Call } from '../call.ts'
+import type { Cost } from './cost.ts'
+
+const noTokens: SpendTokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0 }
+const noLines: readonly CostLine[] = []
+
+/** The entry in the books for a call that is over. @param cost undefined: nothing was used @param now epoch ms */
+export function spendRecord(call: Call, cost: Cost | undefined, now: number, duration: number): SpendRecord {
+  const { usage, deployment, door, attribution } = call
+  return {
+    id: call.recordId,
+    callId: call.id === call.recordId ? undefined : call.id,
+    startedAt: call.epoch,
+    endedAt: now,
+    route: door.route,
+    operation: door.operation,
+    status: call.status,
+    error: call.error,
+    caller: spendCaller(call),
+    model: call.model,
+    modelGroup: call.modelName,
+    deploymentId: deployment?.id,
+    provider: deployment?.target.vendor.id,
+    upstreamModel: deployment?.target.model,
+    cost: cost?.total ?? 0,
+    unpriced: cost?.priced === false,
+    costLines:
+      cost === undefined
+        ? noLines
+        : cost.lines.map(({ kind, quantity, nano }) => ({ item: kind, units: quantity, cost: nano })),
+    tokens:
+      usage === undefined
+        ? noTokens
+        : {
+            input: usage.input,
+            output: usage.output,
+            cacheRead: usage.cacheRead,
+            cacheWrite: usage.cacheWrite + usage.cacheWrite1h,
+            reasoning: usage.reasoning,
+          },
+    stream: call.stream,
+    cacheHit: false,
+    attempts: call.hops.length,
+    fallbacks: call.fallbacks,
+    latency: {
+      total: duration,
+      upstream: call.upstreamTime,
+      overhead: Math.max(0, duration - call.upstreamTime),
+      ttft: call.ttft,
+    },
+    tags: attribution.tags,
+    metadata: attribution.metadata,
+  }
+}
+
+function spendCaller({ identity, attribution, address }: Call): SpendCaller {
+  return {
+    token: identity.proof === 'master_key' ? undefined : identity.token,
+    keyAlias: identity.keyAlias,
+    userId: identity.userId,
+    teamId: identity.teamId,
+    organizationId: identity.organizationId,
+    projectId: identity.projectId,
+    agentId: attribution.agentId,
+    endUser: attribution.endUser,
+    sessionId: attribution.sessionId,
+    address,
+  }
+}

@@ -1,0 +1,112 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Principal } from '../../governance/authentication/principal.ts'
+import { isRecord } from '../../governance/objects/settings.ts'
+
+/** For whom and under which words a call is booked, beyond the caller itself. */
+export interface Attribution {
+  readonly endUser: string | undefined
+  readonly sessionId: string | undefined
+  readonly agentId: string | undefined
+  /** Of the key, its team and the request; each once. */
+  readonly tags: readonly string[]
+  /** `spend_logs_metadata` of the request, for the books. */
+  readonly metadata: Readonly<Record<string, unknown>> | undefined
+}
+
+export interface AttributionSettings {
+  /** `general_settings.user_header_mappings` and `user_header_name`: lower-case header that names the end user. */
+  readonly endUserHeader: string | undefined
+  /** `general_settings.reject_clientside_metadata_tags`: tags come from keys and teams only. */
+  readonly ignoreCallerTags: boolean
+}
+
+const maxTags = 20
+const maxNameLength = 256
+const maxMetadataLength = 4096
+const none: readonly string[] = []
+
+/**
+ * Reads LiteLLM's places: `user`, `safety_identifier`, Anthropic's `metadata.user_id`; `tags`, `metadata.tags`,
+ * `x-litellm-tags`; `x-litellm-session-id`, `litellm_session_id`, `metadata.session_id`; `spend_logs_metadata`.
+ * What callers write is bounded, and is a name only: it grants nothing.
+ */
+export function attributionOf(
+  body: Readonly<Record<string, unknown>>,
+  headers: IncomingHttpHeaders,
+  principal: Principal,
+  settings: AttributionSettings,
+): Attribution {
+  const metadata = recordOr(body['litellm_metadata']) ?? recordOr(body['metadata'])
+  return {
+    endUser:
+      header(headers, settings.endUserHeader) ??
+      name(body['user']) ??
+      name(body['safety_identifier']) ??
+      name(metadata?.['user_id']) ??
+      principal.endUserId,
+    sessionId:
+      header(headers, 'x-litellm-session-id') ?? name(body['litellm_session_id']) ?? name(metadata?.['session_id']),
+    agentId: header(headers, 'x-litellm-agent-id') ?? principal.agentId,
+    tags: settings.ignoreCallerTags ? principal.tags : allTags(body, headers, metadata, principal),
+    metadata: spendMetadata(headers, metadata, principal),
+  }
+}
+
+function allTags(
+  body: Readonly<Record<string, unknown>>,
+  headers: IncomingHttpHeaders,
+  metadata: Readonly<Record<string, unknown>> | undefined,
+  principal: Principal,
+): readonly string[] {
+  const own = body['tags']
+  const inMetadata = metadata?.['tags']
+  const line = headers['x-litellm-tags']
+  if (own === undefined && inMetadata === undefined && line === undefined) return principal.tags
+  const tags = new Set(principal.tags)
+  const add = (value: unknown): void => {
+    const tag = name(value)
+    if (tag !== undefined && tags.size < maxTags) tags.add(tag)
+  }
+  if (Array.isArray(own)) own.forEach(add)
+  if (Array.isArray(inMetadata)) inMetadata.forEach(add)
+  if (typeof line === 'string') {
+    for (const tag of line.split(',')) add(tag.trim())
+  }
+  return tags.size === 0 ? none : [...tags]
+}
+
+/** A key's own metadata for the books lies under that of the request. */
+function spendMetadata(
+  headers: IncomingHttpHeaders,
+  metadata: Readonly<Record<string, unknown>> | undefined,
+  principal: Principal,
+): Readonly<Record<string, unknown>> | undefined {
+  const ofKey = recordOr(principal.metadata['spend_logs_metadata'])
+  const ofRequest = recordOr(metadata?.['spend_logs_metadata']) ?? parsed(headers['x-litellm-spend-logs-metadata'])
+  if (ofKey === undefined && ofRequest === undefined) return undefined
+  const both = { ...ofKey, ...ofRequest }
+  return JSON.stringify(both).length <= maxMetadataLength ? both : { routeiq_note: 'left out: larger than 4 KB' }
+}
+
+const recordOr = (value: unknown): Readonly<Record<string, unknown>> | undefined =>
+  isRecord(value) ? value : undefined
+
+/** Names are shown in reports and are keys of counters: text of a bounded length without control characters. */
+function name(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value === '') return undefined
+  const text = value.length > maxNameLength ? value.slice(0, maxNameLength) : value
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return /[\x00-\x1f\x7f]/.test(text) ? undefined : text
+}
+
+const header = (headers: IncomingHttpHeaders, key: string | undefined): string | undefined =>
+  key === undefined ? undefined : name(headers[key])
+
+function parsed(line: string | string[] | undefined): Readonly<Record<string, unknown>> | undefined {
+  if (typeof line !== 'string' || line.length > maxMetadataLength) return undefined
+  try {
+    return recordOr(JSON.parse(line))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,215 @@
+import type { Insertable } from 'kysely'
+import type { Tables } from '../../src/platform/store/tables.ts'
+
+/** One row of every table with every column: the types fail here when a column has no example, the tests when no table has it. */
+export type FullRows = { readonly [T in keyof Tables]: Required<Insertable<Tables[T]>> }
+
+const hash = (digit: string): string => digit.repeat(64)
+const at = Date.UTC(2026, 10, 23, 12)
+const managed = { settings: '{"a":1}', created_at: at, created_by: 'admin', updated_at: at + 1, updated_by: 'admin' }
+const budget = { budget_id: 'budget-1', spend: 12_345_678_901, budget_reset_at: at + 2 }
+const spending = { ...budget, spend_since: at - 5, spend_base: 7 }
+const counts = {
+  cost: 9_007_199_254_740_991,
+  input_tokens: 10,
+  output_tokens: 20,
+  cache_read_tokens: 3,
+  cache_write_tokens: 4,
+  reasoning_tokens: 5,
+}
+
+export const rows: FullRows = {
+  keys: {
+    token: hash('a'),
+    key_name: 'sk-...abcd',
+    key_alias: 'alias-1',
+    user_id: 'user-1',
+    team_id: 'team-1',
+    organization_id: 'org-1',
+    project_id: 'project-1',
+    agent_id: 'agent-1',
+    ...spending,
+    expires_at: at + 3,
+    blocked: 0,
+    rotates_at: at + 4,
+    last_active_at: at + 5,
+    ...managed,
+  },
+  deprecated_keys: { token: hash('b'), successor: hash('a'), valid_until: at },
+  teams: {
+    team_id: 'team-1',
+    team_alias: 'Team',
+    organization_id: 'org-1',
+    ...spending,
+    blocked: 1,
+    ...managed,
+  },
+  team_members: {
+    team_id: 'team-1',
+    user_id: 'user-1',
+    role: 'admin',
+    ...spending,
+    settings: '{}',
+    created_at: at,
+  },
+  users: {
+    user_id: 'user-1',
+    user_email: 'Ada@Example.com',
+    user_alias: 'Ada',
+    sso_user_id: 'sso-1',
+    user_role: 'internal_user',
+    password_hash: 'scrypt$1$2$3$salt$hash',
+    ...spending,
+    blocked: 0,
+    ...managed,
+  },
+  organizations: { organization_id: 'org-1', organization_alias: 'Org', ...spending, ...managed },
+  organization_members: {
+    organization_id: 'org-1',
+    user_id: 'user-1',
+    user_role: 'org_admin',
+    ...spending,
+    created_at: at,
+  },
+  projects: {
+    project_id: 'project-1',
+    project_alias: 'Project',
+    team_id: 'team-1',
+    ...spending,
+    blocked: 0,
+    ...managed,
+  },
+  end_users: { user_id: 'customer-1', alias: 'Customer', ...spending, blocked: 0, ...managed },
+  budgets: { budget_id: 'budget-1', budget_reset_at: at, ...managed },
+  tags: { name: 'tag-1', ...spending, ...managed },
+  access_groups: {
+    access_group_id: 'group-1',
+    access_group_name: 'Group',
+    budget_id: 'budget-1',
+    spend: 1,
+    ...managed,
+  },
+  credentials: { credential_name: 'openai', values_encrypted: 'v1:…', ...managed },
+  models: {
+    model_id: 'model-1',
+    model_name: 'gpt-4o',
+    params_encrypted: 'v1:…',
+    team_id: 'team-1',
+    blocked: 0,
+    ...managed,
+  },
+  invitations: {
+    id: 'invitation-1',
+    user_id: 'user-1',
+    created_at: at,
+    created_by: 'admin',
+    expires_at: at + 1,
+    accepted_at: at + 2,
+  },
+  sessions: { token: hash('c'), user_id: 'user-1', created_at: at, expires_at: at + 1, settings: '{}' },
+  jwt_key_mappings: {
+    id: 'mapping-1',
+    claim_name: 'azp',
+    claim_value: 'client-1',
+    token: hash('a'),
+    active: 1,
+    ...managed,
+  },
+  policies: { policy_id: 'policy-1', name: 'No weekends', position: 1, enabled: 1, dry_run: 0, ...managed },
+  settings: { name: 'general', value: '{}', revision: 1, updated_at: at, updated_by: 'admin' },
+  deleted_objects: {
+    id: 'deleted-1',
+    kind: 'key',
+    object_id: hash('d'),
+    value: '{}',
+    deleted_at: at,
+    deleted_by: 'admin',
+  },
+  ledger: {
+    id: '0197f0a0-0000-7000-8000-000000000001',
+    call_id: 'mine-1',
+    started_at: at,
+    ended_at: at + 1234,
+    date: '2026-11-23',
+    route: '/v1/chat/completions',
+    operation: 'chat',
+    status: 200,
+    error: 'none',
+    token: hash('a'),
+    key_alias: 'alias-1',
+    user_id: 'user-1',
+    team_id: 'team-1',
+    organization_id: 'org-1',
+    project_id: 'project-1',
+    agent_id: 'agent-1',
+    end_user: 'customer-1',
+    session_id: 'session-1',
+    model: 'gpt-4o',
+    model_group: 'gpt-4o',
+    deployment_id: 'deployment-1',
+    provider: 'openai',
+    ...counts,
+    cache_hit: 0,
+    tags: '["tag-1"]',
+    details: '{"attempts":1}',
+  },
+  ledger_bodies: {
+    id: '0197f0a0-0000-7000-8000-000000000001',
+    started_at: at,
+    request: '{"messages":[]}',
+    response: '{"choices":[]}',
+    expires_at: at + 86_400_000,
+  },
+  daily_spend: {
+    date: '2026-11-23',
+    entity: 'team',
+    entity_id: 'team-1',
+    token: hash('a'),
+    model: 'gpt-4o',
+    model_group: 'gpt-4o',
+    provider: 'openai',
+    route: '/v1/chat/completions',
+    requests: 1,
+    failed_requests: 0,
+    ...counts,
+    cache_hits: 0,
+    cached_output_tokens: 0,
+    duration_ms: 1234,
+  },
+  daily_errors: {
+    date: '2026-11-23',
+    error: 'timeout',
+    status: 408,
+    model_group: 'gpt-4o',
+    deployment_id: 'deployment-1',
+    requests: 1,
+  },
+  audit: {
+    seq: 1,
+    id: 'audit-1',
+    at,
+    actor: 'admin',
+    actor_token: hash('a'),
+    address: '127.0.0.1',
+    action: 'created',
+    object_kind: 'key',
+    object_id: hash('a'),
+    outcome: 'success',
+    before: '{}',
+    after: '{}',
+    details: '{}',
+    previous_hash: hash('0'),
+    hash: hash('1'),
+  },
+  sink_cursors: { sink: 's3', seq: 1, hash: hash('1'), pending_seq: 2, updated_at: at },
+}
+
+/** A ledger row of its own id and moment. */
+export function ledgerRow(number: number, more: Partial<FullRows['ledger']> = {}): FullRows['ledger'] {
+  const id = `0197f0a0-0000-7000-8000-${String(number).padStart(12, '0')}`
+  return { ...rows.ledger, cost: number, id, started_at: at + number, ended_at: at + number + 10, ...more }
+}
+
+export function keyRow(number: number, more: Partial<FullRows['keys']> = {}): FullRows['keys'] {
+  return { ...rows.keys, token: String(number).padStart(64, '0'), key_alias: `alias-${number}`, ...more }
+}
