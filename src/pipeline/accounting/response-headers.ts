@@ -1,8 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { addLimitHeaders } from '../../governance/limits/limit-headers.ts'
 import { formatNanoDollars } from '../../platform/money.ts'
 import { version } from '../../platform/version.ts'
 import type { Call } from '../call.ts'
 import type { Deployment } from '../deployment.ts'
+import type { Reservation } from '../reservation/reservation.ts'
 
 /** Upstream headers repeated to the caller as `llm_provider-<name>`. */
 const repeated = new Set(['x-request-id', 'request-id', 'openai-processing-ms', 'openai-version', 'retry-after'])
@@ -69,16 +71,32 @@ export function responseHeaders(
     else headers.push('x-routeiq-cost', 'unpriced')
   }
   if (call.droppedParams.length > 0) headers.push('x-routeiq-dropped-params', headerValue(call.droppedParams.join(',')))
+  const own = call.reservation !== undefined && limitHeaders(headers, call, call.reservation, costNano)
   if (upstream !== undefined) {
     for (const name in upstream) {
       if (!isRateLimit(name) && !repeated.has(name)) continue
       const value = upstream[name]
       if (typeof value !== 'string') continue
       headers.push(`llm_provider-${name}`, headerValue(value))
-      if (name.startsWith('x-ratelimit-')) headers.push(name, headerValue(value))
+      // The vendor's limits are told where the gateway has none of its own to tell.
+      if (!own && name.startsWith('x-ratelimit-')) headers.push(name, headerValue(value))
     }
   }
   return headers
+}
+
+/** What is left of every limit. @returns whether `x-ratelimit-*` was written */
+function limitHeaders(
+  headers: string[],
+  { usage, identity, epoch }: Call,
+  reservation: Reservation,
+  cost: number | undefined,
+): boolean {
+  const actual =
+    usage === undefined
+      ? undefined
+      : { inputTokens: usage.input, outputTokens: usage.output, cost: Math.max(0, cost ?? 0) }
+  return addLimitHeaders(headers, reservation, identity, actual, epoch)
 }
 
 /** Header values are Latin-1 on the wire; anything else is percent-encoded, and control characters go. */

@@ -1,0 +1,235 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from '../../../platform/store/tables.ts'
+import { type KeyMetadata, KeyNames, namesOf } from './key-metadata.ts'
+import { addSums, metricsOf, noMetrics, type SpendMetrics } from './spend-metrics.ts'
+import { type Entity, type Selection, type Sums, type SumsQuery, sumDaily } from './sums.ts'
+
+export interface KeyMetric {
+  metrics: SpendMetrics
+  metadata: KeyMetadata
+}
+
+export interface Metric {
+  metrics: SpendMetrics
+  metadata: Record<string, unknown>
+  api_key_breakdown: Record<string, KeyMetric>
+}
+
+export interface Breakdown {
+  mcp_servers: Record<string, Metric>
+  models: Record<string, Metric>
+  model_groups: Record<string, Metric>
+  providers: Record<string, Metric>
+  endpoints: Record<string, Metric>
+  api_keys: Record<string, KeyMetric>
+  entities: Record<string, Metric>
+}
+
+export interface ActivityDay {
+  date: string
+  metrics: SpendMetrics
+  breakdown: Breakdown
+}
+
+export interface DailyActivity {
+  results: ActivityDay[]
+  metadata: Record<string, number | boolean>
+}
+
+export interface ActivityQuery extends SumsQuery {
+  /** Entity the breakdown names; undefined: none. */
+  readonly shown: Exclude<Entity, 'all' | 'team_member'> | undefined
+  /** Where the breakdown by entity is read, when it is not where the sums are. */
+  readonly entitySelections?: readonly Selection[] | undefined
+  /** Keys named in breakdowns, those that cost most; totals cover every key. */
+  readonly keyLimit: number
+}
+
+const nameTable = {
+  user: 'users',
+  team: 'teams',
+  organization: 'organizations',
+  end_user: 'end_users',
+  project: 'projects',
+} as const
+
+/** Entities named in one answer, those that cost most. */
+const maxEntities = 5000
+
+/**
+ * Days with totals and breakdowns: LiteLLM's `…/daily/activity/aggregated`. Three grouped reads of the daily sums: what was
+ * called, by which keys, for whom.
+ */
+export async function dailyActivity(db: Kysely<Tables>, query: ActivityQuery): Promise<DailyActivity> {
+  const [called, topKeys, entities] = await Promise.all([
+    sumDaily(db, query, ['date', 'model', 'model_group', 'provider', 'route']),
+    sumDaily(db, query, ['token'], query.keyLimit + 1),
+    query.shown === undefined
+      ? []
+      : sumDaily(
+          db,
+          { ...query, selections: query.entitySelections ?? query.selections },
+          ['date', 'entity_id'],
+          maxEntities,
+        ),
+  ])
+  const tokens = topKeys.slice(0, query.keyLimit).map(({ token }) => token)
+  const keyed: SumsQuery = { ...query, selections: query.selections.map(selection => ({ ...selection, tokens })) }
+  const byKey = await sumDaily(db, keyed, ['date', 'token', 'model', 'model_group', 'provider', 'route'])
+  const [keys, names] = await Promise.all([
+    KeyNames.of(db, tokens),
+    entityNames(
+      db,
+      query.shown,
+      entities.map(row => row.entity_id),
+    ),
+  ])
+
+  const days = new Map<string, ActivityDay>()
+  const totals = noMetrics()
+  for (const row of called) {
+    addSums(totals, row)
+    const day = dayOf(days, row.date)
+    addSums(day.metrics, row)
+    for (const [part, name] of partsOf(row)) addSums(metricIn(day.breakdown[part], name).metrics, row)
+  }
+  for (const row of byKey) {
+    const { breakdown } = dayOf(days, row.date)
+    addSums(keyIn(breakdown.api_keys, row.token, keys).metrics, row)
+    for (const [part, name] of partsOf(row)) {
+      addSums(keyIn(metricIn(breakdown[part], name).api_key_breakdown, row.token, keys).metrics, row)
+    }
+  }
+  for (const row of entities) {
+    const id = shownId(row.entity_id, query.shown)
+    const entity = metricIn(dayOf(days, row.date).breakdown.entities, id)
+    addSums(entity.metrics, row)
+    Object.assign(entity.metadata, nameMetadata(query.shown, names.get(id)))
+  }
+  return {
+    results: [...days.values()].sort((a, b) => (a.date < b.date ? 1 : -1)),
+    metadata: {
+      ...totalsOf(totals),
+      page: 1,
+      total_pages: 1,
+      has_more: false,
+      api_key_limit: query.keyLimit,
+      // One more than the limit is looked for, not all: "more than" is what the number is for.
+      total_api_keys: topKeys.length,
+    },
+  }
+}
+
+/** The parts of a breakdown that a combination belongs to. Providers are named `unknown` where there was none. */
+function partsOf(
+  row: Record<'model' | 'model_group' | 'provider' | 'route', string>,
+): [keyof Omit<Breakdown, 'api_keys'>, string][] {
+  const parts: [keyof Omit<Breakdown, 'api_keys'>, string][] = [['providers', row.provider || 'unknown']]
+  if (row.model !== '') parts.push(['models', row.model])
+  if (row.model_group !== '' || row.model !== '') parts.push(['model_groups', row.model_group || row.model])
+  if (row.route !== '') parts.push(['endpoints', row.route])
+  return parts
+}
+
+/** A member's sums show under the member's team. */
+function shownId(id: string, shown: ActivityQuery['shown']): string {
+  if (id === '') return 'Unassigned'
+  return shown === 'team' && id.includes('/') ? id.slice(0, id.indexOf('/')) : id
+}
+
+function nameMetadata(shown: ActivityQuery['shown'], name: string | undefined): Record<string, unknown> {
+  if (name === undefined) return {}
+  switch (shown) {
+    case 'user':
+      return { user_email: name }
+    case 'team':
+      return { team_alias: name, alias: name }
+    case 'organization':
+      return { organization_alias: name, alias: name }
+    default:
+      return { alias: name }
+  }
+}
+
+async function entityNames(
+  db: Kysely<Tables>,
+  shown: ActivityQuery['shown'],
+  ids: readonly string[],
+): Promise<Map<string, string>> {
+  const table = shown === undefined ? undefined : (nameTable as Partial<Record<string, 'users'>>)[shown]
+  return table === undefined
+    ? new Map()
+    : namesOf(
+        db,
+        table,
+        ids.map(id => shownId(id, shown)),
+      )
+}
+
+function dayOf(days: Map<string, ActivityDay>, date: string): ActivityDay {
+  let day = days.get(date)
+  if (day === undefined) {
+    const breakdown = {
+      mcp_servers: {},
+      models: {},
+      model_groups: {},
+      providers: {},
+      endpoints: {},
+      api_keys: {},
+      entities: {},
+    }
+    day = { date, metrics: noMetrics(), breakdown }
+    days.set(date, day)
+  }
+  return day
+}
+
+function metricIn(part: Record<string, Metric>, name: string): Metric {
+  const known = own(part, name)
+  if (known !== undefined) return known
+  const metric = { metrics: noMetrics(), metadata: {}, api_key_breakdown: {} }
+  put(part, name, metric)
+  return metric
+}
+
+function keyIn(part: Record<string, KeyMetric>, token: string, keys: KeyNames): KeyMetric {
+  const known = own(part, token)
+  if (known !== undefined) return known
+  const metric = { metrics: noMetrics(), metadata: keys.get(token) }
+  put(part, token, metric)
+  return metric
+}
+
+/** Names come from callers: `__proto__` is one like any other. */
+const own = <T>(part: Record<string, T>, name: string): T | undefined =>
+  Object.hasOwn(part, name) ? part[name] : undefined
+const put = <T>(part: Record<string, T>, name: string, value: T): void => {
+  Object.defineProperty(part, name, { value, enumerable: true, configurable: true, writable: true })
+}
+
+export function totalsOf(totals: SpendMetrics): Record<string, number> {
+  return {
+    total_spend: totals.spend,
+    total_prompt_tokens: totals.prompt_tokens,
+    total_completion_tokens: totals.completion_tokens,
+    total_tokens: totals.total_tokens,
+    total_api_requests: totals.api_requests,
+    total_successful_requests: totals.successful_requests,
+    total_failed_requests: totals.failed_requests,
+    total_cache_read_input_tokens: totals.cache_read_input_tokens,
+    total_cache_creation_input_tokens: totals.cache_creation_input_tokens,
+    total_response_time_ms: totals.total_response_time_ms,
+    total_timed_requests: totals.timed_requests,
+  }
+}
+
+/** Days only, for reports that need no breakdown, oldest first. */
+export async function dailyTotals(
+  db: Kysely<Tables>,
+  query: SumsQuery,
+): Promise<{ date: string; metrics: SpendMetrics; sums: Sums }[]> {
+  const rows = await sumDaily(db, query, ['date'])
+  return rows
+    .map(row => ({ date: row.date, metrics: metricsOf(row), sums: row }))
+    .sort((a, b) => (a.date < b.date ? -1 : 1))
+}
