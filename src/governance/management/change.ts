@@ -9,7 +9,9 @@ import type { Invalidation } from '../authentication/principal-cache.ts'
 export const changesChannel = 'changes'
 
 /** What a change was, for everybody else: whose cached callers to drop, and whether models or settings changed. */
-export type ChangeNotice = Invalidation | { readonly kind: 'models' | 'settings' | 'policies'; readonly id: string }
+export type ChangeNotice =
+  | Invalidation
+  | { readonly kind: 'models' | 'settings' | 'policies' | 'end_user' | 'tag'; readonly id: string }
 
 export interface Changed<T> {
   readonly result: T

@@ -2,7 +2,10 @@ import type { Management } from '../../governance/management/management.ts'
 import type { Route } from '../route.ts'
 import { auditRoutes } from './audit/routes.ts'
 import { keyRoutes } from './keys/routes.ts'
+import { organizationRoutes } from './organizations/routes.ts'
+import { spenderRoutes } from './spenders/routes.ts'
 import { teamRoutes } from './teams/routes.ts'
+import { userRoutes } from './users/routes.ts'
 
 /** The management API, object by object. */
 export function managementRoutes(management: Management): Route[] {
