@@ -5,12 +5,15 @@ import type { Principal } from '../governance/authentication/principal.ts'
 import type { GuardedRoute } from '../governance/authorization/permission.ts'
 import { Governance } from '../governance/governance.ts'
 import { type Ledger, openLedger } from '../governance/ledger/ledger.ts'
-import { noAlerts } from '../governance/limits/alerts.ts'
+import { type Alerts, noAlerts } from '../governance/limits/alerts.ts'
+import { BudgetReset } from '../governance/limits/budget-reset.ts'
+import { compileEnforcement } from '../governance/limits/compile-enforcement.ts'
 import { StoreRuleSource } from '../governance/limits/rule-source.ts'
 import type { SpendSource } from '../governance/limits/spend-source.ts'
 import { StoreSpend } from '../governance/limits/store-spend.ts'
 import { Thresholds } from '../governance/limits/thresholds.ts'
-import { Calendar } from '../governance/limits/windows.ts'
+import { WebhookAlerts } from '../governance/limits/webhook-alerts.ts'
+import type { Calendar } from '../governance/limits/windows.ts'
 import type { Management, ManagementSettings } from '../governance/management/management.ts'
 import { Reservations } from '../pipeline/reservation/reserve.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
@@ -35,6 +38,8 @@ export interface GovernanceOptions {
   readonly registry: MetricsRegistry
   readonly clock: Clock
   readonly log: Logger
+  /** Budget periods, as the configuration in force has them. */
+  readonly calendar: () => Calendar
 }
 
 /** What outlives every configuration: who exists, the books, the record of changes. */
@@ -44,6 +49,7 @@ export interface RunningGovernance {
   readonly audit: AuditService
   readonly reservations: Reservations
   readonly spend: SpendSource
+  readonly budgetReset: BudgetReset
   /** Milliseconds to bring the books into the store; what is left stays in the journal for the next start. */
   close(timeout: number): Promise<void>
 }
@@ -83,15 +89,30 @@ export async function openGovernance(options: GovernanceOptions): Promise<Runnin
   const spend = new StoreSpend(store, clock)
   const local = new MemoryState()
   const rules = new StoreRuleSource({ store, clock })
-  const thresholds = new Thresholds(noAlerts, state)
+  governance.onNotice(({ kind, id }) => {
+    if (kind === 'all') rules.drop('all')
+    else if (kind === 'end_user' || kind === 'tag') rules.drop(kind, id)
+  })
+  const thresholds = new Thresholds(alertsOf(options), state)
   const reservations = new Reservations({ state, local, rules, thresholds, clock, log })
+  const budgetReset = new BudgetReset({
+    store,
+    state,
+    clock,
+    log,
+    calendar: options.calendar,
+    minPause: general.proxy_budget_rescheduler_min_time * 1000,
+    maxPause: general.proxy_budget_rescheduler_max_time * 1000,
+  })
   return {
     governance,
     ledger,
     audit,
     reservations,
     spend,
+    budgetReset,
     async close(timeout) {
+      budgetReset.close()
       governance.close()
       await reservations.close()
       await local.close()
@@ -102,6 +123,19 @@ export async function openGovernance(options: GovernanceOptions): Promise<Runnin
       await closeStore(store)
     },
   }
+}
+
+/** `general_settings.alerting: [webhook]` and the URL LiteLLM takes it from. */
+function alertsOf({ loaded, outbound, log }: GovernanceOptions): Alerts {
+  const url = nonEmpty(loaded.env['WEBHOOK_URL'])
+  if (loaded.config.general_settings.alerting?.includes('webhook') !== true) return noAlerts
+  if (url === undefined) {
+    log.warn('general_settings.alerting: webhook is named, but WEBHOOK_URL is not set: no alert will be sent')
+    return noAlerts
+  }
+  const refused = outbound.check('webhooks', url)
+  if (refused !== undefined) log.warn(`WEBHOOK_URL: ${refused.message}`)
+  return new WebhookAlerts({ outbound, url, log })
 }
 
 /** The management API's view of the configuration in force. */
@@ -128,7 +162,7 @@ function managementSettings({ config }: LoadedConfig): ManagementSettings {
     keyGeneration: litellm.key_generation_settings,
     defaultUserParams: litellm.default_internal_user_params,
     defaultTeamParams: litellm.default_team_params,
-    calendar: new Calendar(),
+    calendar: compileEnforcement(config).calendar,
   }
 }
 

@@ -92,6 +92,7 @@ export async function createRuntime(
     registry: metrics.registry,
     clock: systemClock,
     log,
+    calendar: () => gateway.snapshot.governed.enforcement.calendar,
   })
   running = governed
   const authenticator = new Authenticator(governed.governance.principals, systemClock, [])
@@ -108,6 +109,7 @@ export async function createRuntime(
     },
     snapshot,
   )
+  if (!loaded.config.general_settings.disable_reset_budget) governed.budgetReset.start()
   gateway.onDenied = (principal, address, route, reason) => recordDenial(governed, principal, address, route, reason)
   const management = managementOf(governed.governance, () => gateway.snapshot.loaded)
   for (const warning of snapshot.warnings) log.warn(warning)

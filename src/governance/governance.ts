@@ -90,6 +90,8 @@ export class Governance {
       case 'models':
       case 'settings':
       case 'policies':
+      case 'end_user':
+      case 'tag':
         break
       default:
         this.principals.invalidate(notice)

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Principal } from '../governance/authentication/principal.ts'
+import { LimitExceeded } from '../governance/limits/refusal.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { isRequestId, newId } from '../platform/ids.ts'
 import type { NativeRequest } from '../providers/wire.ts'
@@ -105,6 +106,7 @@ function failed(gateway: Gateway, call: Call, failure: GatewayError): void {
     if (call.response.headersSent || call.closed) return
     const headers = responseHeaders(call, 'application/json', undefined, undefined)
     if (failure.retryAfter !== undefined) headers.push('retry-after', String(Math.ceil(failure.retryAfter)))
+    if (failure instanceof LimitExceeded) headers.push(...failure.headers)
     sendBody(call.response, failure.status, headers, call.door.errorBody(failure, call.id))
   })
 }

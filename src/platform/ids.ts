@@ -46,14 +46,15 @@ function startMillisecond(ms: number, at: number): void {
   timeText = `${text.slice(0, 8)}-${text.slice(8, 12)}-7`
 }
 
-const maxRequestId = 128
+/** Characters of a request id, ours or a caller's. */
+export const maxRequestIdLength = 128
 
 /**
  * Whether an id a caller sent may be used as this request's id: 1–128 characters of `[A-Za-z0-9._:-]`, so that it is
  * safe in headers, log lines, paths and keys.
  */
 export function isRequestId(text: string | undefined): text is string {
-  if (text === undefined || text.length === 0 || text.length > maxRequestId) return false
+  if (text === undefined || text.length === 0 || text.length > maxRequestIdLength) return false
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index)
     const letter = (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a

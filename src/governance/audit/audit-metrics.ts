@@ -7,6 +7,7 @@ export class AuditMetrics {
   readonly #folded: CounterSeries
   readonly #backlogRecords: Gauge
   readonly #backlogAge: Gauge
+  readonly #confirmed: Gauge
   readonly #shipped: Counter
   readonly #failures: Counter
   readonly #broken: CounterSeries
@@ -30,6 +31,12 @@ export class AuditMetrics {
       ['sink'],
       highest,
     )
+    this.#confirmed = registry.gauge(
+      'routeiq_audit_sink_seq',
+      'Number of the last audit record the sink has confirmed.',
+      ['sink'],
+      highest,
+    )
     this.#shipped = registry.counter('routeiq_audit_sink_records_total', 'Audit records a sink has confirmed.', [
       'sink',
     ])
@@ -47,7 +54,8 @@ export class AuditMetrics {
     this.#folded.inc()
   }
 
-  backlog(sink: string, records: number, seconds: number): void {
+  backlog(sink: string, confirmed: number, records: number, seconds: number): void {
+    this.#confirmed.labels(sink).set(confirmed)
     this.#backlogRecords.labels(sink).set(records)
     this.#backlogAge.labels(sink).set(seconds)
   }

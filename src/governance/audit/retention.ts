@@ -12,6 +12,11 @@ import { readCursor } from './shipping/cursor.ts'
 export interface RetentionRequest {
   /** Epoch ms: older records may go. */
   readonly before: number
+  /**
+   * Milliseconds: nothing goes before the oldest record is so much older still. Every removal makes a record of its own,
+   * so a few at a time would grow the log. Default 0.
+   */
+  readonly slack?: number | undefined
   /** Sinks that must have confirmed a record first. */
   readonly sinks: readonly string[]
   /** Signs the mark that stands in for what was removed. */
@@ -19,18 +24,18 @@ export interface RetentionRequest {
   readonly now: number
 }
 
-/** Records removed in one transaction. */
-const chunk = 2000
+/** Most records removed in one transaction. */
+export const retentionChunk = 2000
 
 /**
  * Removes the oldest records and keeps the hash of the last one removed, from which the rest is verified. What a sink
  * has not confirmed stays, and so does the record at its cursor. That something was removed is itself recorded.
- * @returns how many records went; 0: there are no more to remove.
+ * @returns how many records went; when it is `retentionChunk` there may be more.
  */
 export async function applyRetention(store: Store, request: RetentionRequest): Promise<number> {
-  const { before, sinks, key, now } = request
+  const { before, slack = 0, sinks, key, now } = request
   return inTransaction(store, async trx => {
-    const through = await lastRemovable(trx, before, sinks)
+    const through = await lastRemovable(trx, before, slack, sinks)
     if (through === undefined) return 0
     const last = await trx.selectFrom('audit').select(['seq', 'hash']).where('seq', '=', through).executeTakeFirst()
     if (last === undefined) return 0
@@ -52,25 +57,23 @@ export async function applyRetention(store: Store, request: RetentionRequest): P
 async function lastRemovable(
   trx: Kysely<Tables>,
   before: number,
+  slack: number,
   sinks: readonly string[],
 ): Promise<number | undefined> {
-  const first = await trx.selectFrom('audit').select('seq').orderBy('seq').limit(1).executeTakeFirst()
-  if (first === undefined) return undefined
+  const first = await trx.selectFrom('audit').select(['seq', 'at']).orderBy('seq').limit(1).executeTakeFirst()
+  if (first === undefined || first.at >= before - slack) return undefined
+  const end = first.seq + retentionChunk - 1
   const young = await trx
     .selectFrom('audit')
     .select('seq')
     .where('at', '>=', before)
-    .where('seq', '<=', first.seq + chunk)
+    .where('seq', '<=', end)
     .orderBy('seq')
     .limit(1)
     .executeTakeFirst()
   const head = await trx.selectFrom('audit').select('seq').orderBy('seq', 'desc').limit(1).executeTakeFirstOrThrow()
   const cursors = await Promise.all(sinks.map(sink => readCursor(trx, sink)))
-  const bounds = [
-    young === undefined ? first.seq + chunk : young.seq - 1,
-    head.seq - 1,
-    ...cursors.map(cursor => cursor.seq - 1),
-  ]
+  const bounds = [young === undefined ? end : young.seq - 1, head.seq - 1, ...cursors.map(cursor => cursor.seq - 1)]
   const through = Math.min(...bounds)
   return through >= first.seq ? through : undefined
 }

@@ -8,7 +8,7 @@ import { chainHead } from './append.ts'
 import type { AuditMetrics } from './audit-metrics.ts'
 import { makeCheckpoint } from './checkpoint.ts'
 import { keepCheckpoint, keptCheckpoint, retainedFrom } from './kept-checkpoints.ts'
-import { applyRetention } from './retention.ts'
+import { applyRetention, retentionChunk } from './retention.ts'
 
 export interface UpkeepServices {
   readonly store: Store
@@ -28,6 +28,8 @@ export interface UpkeepSettings {
   /** Sinks that must have a record before retention may remove it. */
   readonly sinks: readonly string[]
 }
+
+const day = 86_400_000
 
 /** The work on the log itself, by one process at a time: checkpoints, and retention where it is wanted. */
 export class AuditUpkeep {
@@ -61,10 +63,11 @@ export class AuditUpkeep {
       if (key !== undefined) await this.#checkpoint(key)
       if (retention === undefined) return
       const before = clock.epoch() - retention
-      for (;;) {
-        const removed = await applyRetention(store, { before, sinks, key, now: clock.epoch() })
-        if (removed === 0 || this.#stop.signal.aborted || !(await lock.extend(60_000))) break
-        log.info({ records: removed }, 'audit: old records removed')
+      let slack = Math.min(day, retention / 10)
+      for (let removed = retentionChunk; removed === retentionChunk; slack = 0) {
+        removed = await applyRetention(store, { before, slack, sinks, key, now: clock.epoch() })
+        if (removed > 0) log.info({ records: removed }, 'audit: old records removed')
+        if (this.#stop.signal.aborted || !(await lock.extend(60_000))) break
       }
     } finally {
       await lock.release().catch(() => undefined)

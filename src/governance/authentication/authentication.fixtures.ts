@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
+import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 import type { Clock } from '../../platform/clock.ts'
 import { EgressDoors } from '../../platform/security/egress-doors.ts'
 import { egressConfiguration } from '../../platform/security/egress-policies.ts'

@@ -65,11 +65,15 @@ export async function joinSubject(db: Kysely<Tables>, ids: SubjectIds, key: Subj
       : db.selectFrom('projects').selectAll().where('project_id', '=', key.project_id).executeTakeFirst(),
   ])
   const organizationId = ids.organizationId ?? team?.organization_id ?? undefined
-  const [organization, accessGroups] = await Promise.all([
+  const teamIds = memberships.map(member => member.team_id)
+  const [organization, accessGroups, teams] = await Promise.all([
     organizationId === undefined
       ? undefined
       : db.selectFrom('organizations').selectAll().where('organization_id', '=', organizationId).executeTakeFirst(),
     db.selectFrom('access_groups').selectAll().limit(1000).execute(),
+    teamIds.length === 0
+      ? []
+      : db.selectFrom('teams').select(['team_id', 'settings']).where('team_id', 'in', teamIds).execute(),
   ])
   const rows = [key, user, team, organization, project, ...memberships, ...organizationMemberships]
   const budgetIds = new Set(rows.flatMap(row => (row?.budget_id == null ? [] : [row.budget_id])))
@@ -83,18 +87,21 @@ export async function joinSubject(db: Kysely<Tables>, ids: SubjectIds, key: Subj
       budgets.set(row.budget_id, row)
     }
   }
-  const teamPermissions = textsOf(parseSettings(team?.settings), 'team_member_permissions')
+  const allowed = new Map(
+    teams.map(row => [row.team_id, textsOf(parseSettings(row.settings), 'team_member_permissions')] as const),
+  )
   return {
     proof: ids.proof,
     token: ids.token,
     key,
     user,
     team,
-    memberships: memberships.map(member =>
-      member.team_id === team?.team_id && teamPermissions.length > 0
-        ? { ...member, settings: JSON.stringify({ permissions: teamPermissions, ...parseSettings(member.settings) }) }
-        : member,
-    ),
+    // What a team lets its members do, unless the membership says otherwise.
+    memberships: memberships.map(member => {
+      const permissions = allowed.get(member.team_id) ?? []
+      if (permissions.length === 0) return member
+      return { ...member, settings: JSON.stringify({ permissions, ...parseSettings(member.settings) }) }
+    }),
     organization,
     organizationMemberships,
     project,

@@ -46,6 +46,17 @@ export function parseRange(text: string): Range {
   return [address, address.kind() === 'ipv4' ? 32 : 128]
 }
 
+/** Addresses seen before: parsing one costs every call a microsecond, and callers keep theirs. */
+const known = new Map<string, string>()
+const maxKnown = 1000
+
 function normal(address: string): string {
-  return ipaddr.isValid(address) ? ipaddr.process(address).toString() : address.slice(0, 64)
+  const before = known.get(address)
+  if (before !== undefined) return before
+  const text = ipaddr.isValid(address) ? ipaddr.process(address).toString() : address.slice(0, 64)
+  // What is longer than an address was sent by somebody who wants it remembered.
+  if (address.length > 64) return text
+  if (known.size >= maxKnown) known.clear()
+  known.set(address, text)
+  return text
 }

@@ -14,6 +14,12 @@ export interface CallLimitsInput {
   readonly sessionId: string | undefined
 }
 
+/** What limits ask of a deployment. */
+export interface LimitedDeployment {
+  readonly limits?: readonly LimitRule[] | undefined
+  readonly target: { readonly vendor: { readonly id: string } }
+}
+
 /** The limits that hold for a call, in the order they are asked. */
 export class LimitPlan {
   readonly limits: readonly PlannedLimit[]
@@ -53,6 +59,7 @@ export class LimitPlanner {
   readonly #ofPrincipal = new WeakMap<Principal, WeakMap<ModelFacts, LimitPlan>>()
   readonly #ofRules = new WeakMap<readonly LimitRule[], WeakMap<ModelFacts, LimitPlan>>()
   readonly #ofRulesUncounted = new WeakMap<readonly LimitRule[], WeakMap<ModelFacts, LimitPlan>>()
+  readonly #ofDeployments = new WeakMap<LimitedDeployment, readonly PlannedLimit[]>()
   readonly #saturations = new WeakMap<ModelFacts, Saturation>()
 
   constructor(services: PlanServices) {
@@ -74,6 +81,22 @@ export class LimitPlanner {
       }
     }
     return limits.length === 0 ? empty : new LimitPlan(limits)
+  }
+
+  /**
+   * Limits of a deployment and of its vendor. Budgets always act; rates only where the configuration makes them caps.
+   * @param rates the same for all calls of a configuration
+   */
+  ofDeployment(deployment: LimitedDeployment, rates: boolean): readonly PlannedLimit[] {
+    let planned = this.#ofDeployments.get(deployment)
+    if (planned === undefined) {
+      const ofVendor = this.#services.enforcement.providerRules.get(deployment.target.vendor.id) ?? []
+      planned = [...(deployment.limits ?? []), ...ofVendor]
+        .filter(({ metric }) => metric === 'budget' || rates)
+        .map(rule => new PlannedLimit(rule, this.#services))
+      this.#ofDeployments.set(deployment, planned)
+    }
+    return planned
   }
 
   #principalPlan(principal: Principal, model: ModelFacts): LimitPlan {

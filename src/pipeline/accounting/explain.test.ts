@@ -110,4 +110,30 @@ describe('ExplainLog', () => {
     expect(log.find('same', 'owner')?.status).toBe(200)
     expect(log.find('same', 'other')?.status).toBe(500)
   })
+
+  it('finds a call by the longest id, and no other by its beginning', () => {
+    const log = new ExplainLog(2)
+    const long = 'x'.repeat(128)
+    log.record(answered(long), 1050)
+    log.record(answered('xy'), 1050)
+    expect(log.find(long, 'owner')?.request_id).toBe(long)
+    expect(log.find('xy', 'owner')?.request_id).toBe('xy')
+    expect(log.find('x', 'owner')).toBeUndefined()
+    // The slot of the long one is used again.
+    log.record(answered('short'), 1050)
+    expect(log.find(long, 'owner')).toBeUndefined()
+    expect(log.find('short', 'owner')?.request_id).toBe('short')
+  })
+
+  it('keeps every model name and reason, however many there are', () => {
+    const log = new ExplainLog(1500)
+    for (let i = 0; i < 1500; i++) {
+      const plans = [{ ...plan, reason: `reason ${i}` }]
+      log.record(finishedCall(`id-${i}`, { deployment: first, plans, hops: [hop(first)], model: `wild/${i}` }), 1050)
+    }
+    for (const i of [0, 999, 1000, 1499]) {
+      const found = log.find(`id-${i}`, 'owner')
+      expect(found).toMatchObject({ requested_model: `wild/${i}`, plans: [{ reason: `reason ${i}` }] })
+    }
+  })
 })

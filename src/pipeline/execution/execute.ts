@@ -2,6 +2,7 @@ import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { NativeRequest } from '../../providers/wire.ts'
 import type { Call } from '../call.ts'
 import type { Gateway } from '../gateway.ts'
+import { reserveFallback } from '../reservation/reserve-call.ts'
 import type { FallbackTarget } from '../routing/fallbacks.ts'
 import { fallbacksAfter } from './call-fallbacks.ts'
 import type { Outcome } from './outcome.ts'
@@ -33,6 +34,12 @@ export async function execute(gateway: Gateway, call: Call): Promise<Outcome> {
     // A fallback's own fallbacks come before the rest of the list it stands in.
     chain.unshift(...fallbacksAfter(call, stop.group, last, visited))
     stop = nextStop(call, chain)
+    while (stop !== undefined) {
+      const refusal = await reserveFallback(gateway, call, stop.group, stop.request)
+      if (refusal === undefined) break
+      last = refusal
+      stop = nextStop(call, chain)
+    }
     if (stop !== undefined) call.fallbacks++
   }
   const failure = last ?? unknownModel(call)

@@ -4,9 +4,9 @@ import type { Call } from '../call.ts'
 import { callFeatures } from '../features.ts'
 import type { Gateway } from '../gateway.ts'
 import { retryDecision } from '../routing/retry.ts'
-import { RouteAttempt } from '../routing/router.ts'
-import type { CallFeatures, ModelGroup } from '../routing/types.ts'
+import type { ModelGroup } from '../routing/types.ts'
 import { fallbacksAfter } from './call-fallbacks.ts'
+import { type Chosen, chooseDeployment, settleAttempt } from './choose-deployment.ts'
 import type { Outcome } from './outcome.ts'
 import { tryDeployment } from './try-deployment.ts'
 
@@ -26,14 +26,17 @@ export async function tryGroup(gateway: Gateway, call: Call, stop: Stop): Promis
   let failed = nobody
   let delay = 0
   for (let retries = 0; ; retries++) {
-    let route: RouteAttempt
+    let chosen: Chosen
     try {
-      route = choose(call, group, features, failed)
+      const choice = chooseDeployment(gateway, call, group, stop.request, features, failed)
+      chosen = choice instanceof Promise ? await choice : choice
     } catch (error) {
       if (error instanceof GatewayError) return error
       throw error
     }
+    const { route } = chosen
     const result = await tryDeployment(gateway, call, route, stop.request, delay)
+    if (chosen.lease !== undefined) settleAttempt(chosen.lease, call, route.deployment, result)
     if (result.kind !== 'failed') return result
     const { failure } = result
     const { deployment } = route
@@ -61,41 +64,6 @@ export async function tryGroup(gateway: Gateway, call: Call, stop: Stop): Promis
     if (call.closed || (delay > 0 && !(await pause(call, delay)))) return { kind: 'aborted' }
     call.retries++
     gateway.metrics.retried(group.pattern ?? group.name, failure.kind)
-  }
-}
-
-/**
- * Routes and takes the first planned deployment that still accepts the call. Deployments that failed in this call are
- * left out as long as another is left.
- * @throws GatewayError when nobody is left.
- */
-function choose(call: Call, group: ModelGroup, features: CallFeatures, failed: ReadonlySet<string>): RouteAttempt {
-  const { router } = call.snapshot
-  let refused: ReadonlySet<string> = failed
-  for (;;) {
-    let plan: ReturnType<typeof router.plan>
-    try {
-      plan = router.plan(group, features, refused)
-    } catch (error) {
-      if (refused.size === 0 || refused !== failed || !(error instanceof GatewayError)) throw error
-      plan = router.plan(group, features)
-    }
-    for (const deployment of plan.ranked) {
-      // Only a token limit needs to know the prompt's size before the answer tells it.
-      const promptTokens = deployment.tpm === undefined ? 0 : features.promptTokensMin
-      const route = router.start(group, deployment, promptTokens)
-      if (!(route instanceof RouteAttempt)) continue
-      call.plans.push({
-        group: group.name,
-        strategy: plan.strategy,
-        reason: plan.why(),
-        considered: plan.considered,
-        chosen: deployment.id,
-      })
-      return route
-    }
-    // Every planned one was taken by other calls in this very tick: plan again without them, which names the reason.
-    refused = new Set([...refused, ...plan.ranked.map(({ id }) => id)])
   }
 }
 

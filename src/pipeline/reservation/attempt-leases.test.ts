@@ -1,28 +1,34 @@
 import { describe, expect, it } from 'vitest'
 import { deploymentRules } from '../../governance/limits/compile-enforcement.ts'
+import { LimitPlanner } from '../../governance/limits/plan.ts'
 import { rulesOf } from '../../governance/limits/rules.ts'
 import { MemoryState } from '../../platform/shared-state/memory/memory-state.ts'
 import { StateUnavailable } from '../../platform/shared-state/shared-state.ts'
 import { deployment } from '../routing/routing.fixtures.ts'
-import { type AttemptLease, AttemptLeases, type AttemptLimits, type OverLimit } from './attempt-leases.ts'
+import { type AttemptLease, AttemptLeases, type OverLimit } from './attempt-leases.ts'
 import { enforcement, silent, TestClock } from './reservation.fixtures.ts'
 
 const worst = { inputTokens: 10, outputTokens: 90, cost: 1000 }
 
-function setUp(limits: Partial<AttemptLimits> = {}) {
+function setUp({ rates = true, ...changes }: { rates?: boolean; enforcement?: ReturnType<typeof enforcement> } = {}) {
   const clock = new TestClock()
   const state = new MemoryState({ clock })
   const local = new MemoryState({ clock })
-  const leases = new AttemptLeases({ state, local, spend: { spent: async () => 0 }, clock, log: silent })
-  const own: AttemptLimits = { enforcement: enforcement(), rates: true, ...limits }
+  const leases = new AttemptLeases({ state, local, clock, log: silent })
+  const planner = new LimitPlanner({
+    enforcement: changes.enforcement ?? enforcement(),
+    spend: { spent: async () => 0 },
+    clock,
+  })
+  const known = leases.known(planner, rates)
+  type Subject = ReturnType<typeof deployment>
   return {
     clock,
     state,
-    leases,
-    own,
-    over: (subject: ReturnType<typeof deployment>) => leases.over(own, subject),
-    take: async (subject: ReturnType<typeof deployment>) => leases.take(own, subject, worst),
-    lease: async (subject: ReturnType<typeof deployment>) => (await leases.take(own, subject, worst)) as AttemptLease,
+    known,
+    over: (subject: Subject) => known.over(subject),
+    take: async (subject: Subject) => leases.take(planner, rates, subject, worst),
+    lease: async (subject: Subject) => (await leases.take(planner, rates, subject, worst)) as AttemptLease,
   }
 }
 
@@ -61,6 +67,7 @@ describe('attempt leases', () => {
     const [a, b] = [deployment('a'), deployment('b')]
     ;(await own.lease(a)).settle(worst)
     expect(await own.take(b)).toBe('over_budget')
+    expect(own.known.untilFree(b), 'until midnight').toBe(12 * 3_600_000)
     own.clock.advance(12 * 3_600_000)
     expect(own.over(b)).toBeUndefined()
     await own.lease(b)

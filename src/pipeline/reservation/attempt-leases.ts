@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import type { Enforcement } from '../../governance/limits/enforcement.ts'
-import type { LimitRule, Metric } from '../../governance/limits/limit-rule.ts'
-import { type Amounts, PlannedLimit } from '../../governance/limits/planned-limit.ts'
-import type { SpendSource } from '../../governance/limits/spend-source.ts'
+import type { Metric } from '../../governance/limits/limit-rule.ts'
+import type { LimitPlanner } from '../../governance/limits/plan.ts'
+import type { Amounts, PlannedLimit } from '../../governance/limits/planned-limit.ts'
 import type { Clock } from '../../platform/clock.ts'
 import {
   type CounterValue,
@@ -14,7 +13,7 @@ import {
 import { StoreUnavailable } from '../../platform/store/store.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
 import type { Deployment } from '../deployment.ts'
-import type { DropReason } from '../routing/types.ts'
+import type { DeploymentLimits, DropReason } from '../routing/types.ts'
 import { leaseTime, Renewals } from './renewals.ts'
 
 /** Why a deployment cannot take a call: what routing shows and what it tells the caller. */
@@ -28,69 +27,70 @@ export interface AttemptLease {
   refund(): void
 }
 
-/** Milliseconds a deployment found over its limit is left alone at most: a budget may be raised meanwhile. */
+/** Milliseconds a deployment found over its limit is left alone before it is asked again: a budget may be raised. */
 const longestSkip = 5000
+/** Milliseconds it is left alone when calls in flight hold what is left. */
+const shortestSkip = 100
+/** Counters known to be used up; one per deployment or vendor. */
+const maxKnown = 10_000
 
 export interface AttemptLeaseServices {
   readonly state: SharedState
   readonly local: SharedState
-  readonly spend: SpendSource
   readonly clock: Clock
   readonly log: Logger
 }
 
-/** Limits of one configuration's deployments and vendors. */
-export interface AttemptLimits {
-  readonly enforcement: Enforcement
-  /** Rates act as limits, not only as weights: usage-based strategies, pre-call checks, `enforce_model_rate_limits`. */
-  readonly rates: boolean
+interface Exhausted {
+  readonly reason: OverLimit
+  /** Epoch ms until which it is not asked, and until which it is used up as far as is known. */
+  readonly skipUntil: number
+  readonly freeAt: number
 }
 
 /**
  * Limits of deployments and vendors: taken per attempt, because only routing decides where a call goes. A deployment
- * without limits costs nothing, one with them a second contact with shared state. `over` is the filter that spares
- * contacts: what the last answers said, without asking.
+ * without limits costs nothing, one with them a second contact with shared state. What the answers say is remembered, so
+ * that routing passes over deployments that are used up without asking.
  */
 export class AttemptLeases {
   readonly #services: AttemptLeaseServices
   readonly #renewals: Renewals
   readonly #prefix = `a${randomBytes(9).toString('base64url')}`
   #serial = 0
-  readonly #planned = new WeakMap<AttemptLimits, WeakMap<Deployment, readonly PlannedLimit[]>>()
-  /** Counter → until when (epoch ms) it is known to be used up, and what that means. */
-  readonly #over = new Map<string, { readonly until: number; readonly reason: OverLimit }>()
+  readonly #exhausted = new Map<string, Exhausted>()
 
   constructor(services: AttemptLeaseServices) {
     this.#services = services
     this.#renewals = new Renewals(services.log)
   }
 
-  /** Why a deployment is known not to have anything left; undefined when it may have. */
-  over(limits: AttemptLimits, deployment: Deployment): OverLimit | undefined {
-    const planned = this.#limitsOf(limits, deployment)
-    if (planned.length === 0 || this.#over.size === 0) return undefined
-    const now = this.#services.clock.epoch()
-    for (const { counter } of planned) {
-      const known = this.#over.get(counter)
-      if (known === undefined) continue
-      if (now < known.until) return known.reason
-      this.#over.delete(counter)
+  /**
+   * What routing may know of the limits of a configuration's deployments.
+   * @param rates rpm and tpm are caps, not only weights
+   */
+  known(planner: LimitPlanner, rates: boolean): DeploymentLimits {
+    return {
+      over: deployment => this.#known(planner, rates, deployment)?.reason,
+      untilFree: deployment => {
+        const known = this.#known(planner, rates, deployment)
+        return known === undefined ? Number.POSITIVE_INFINITY : Math.max(0, known.freeAt - this.#services.clock.epoch())
+      },
     }
-    return undefined
   }
 
   /**
-   * Takes the limits of a deployment and of its vendor for one attempt.
+   * Takes the limits of a deployment and of its vendor for one attempt. Without shared state the process counts for
+   * itself, whatever the fail mode: the caller's own limits have been checked.
    * @returns undefined when it has none; why not when they are used up: the next deployment may be tried
-   * @throws GatewayError never; without shared state the process counts for itself, whatever the fail mode: the caller's
-   *   own limits have been checked
    */
   take(
-    limits: AttemptLimits,
+    planner: LimitPlanner,
+    rates: boolean,
     deployment: Deployment,
     worst: Amounts,
   ): AttemptLease | OverLimit | undefined | Promise<AttemptLease | OverLimit> {
-    const planned = this.#limitsOf(limits, deployment)
+    const planned = planner.ofDeployment(deployment, rates)
     if (planned.length === 0) return undefined
     const { state, local, clock } = this.#services
     const now = clock.epoch()
@@ -103,16 +103,33 @@ export class AttemptLeases {
       const result = local.reserve(id, items.map(unseeded), leaseTime)
       return result instanceof Promise ? result.then(own => opened(local, own)) : opened(local, result)
     }
+    let result: LeaseResult | Promise<LeaseResult>
     try {
-      const result = state.reserve(id, items, leaseTime)
-      return result instanceof Promise ? result.then(own => opened(state, own), instead) : opened(state, result)
+      result = state.reserve(id, items, leaseTime)
     } catch (error) {
       return instead(error)
     }
+    if (!(result instanceof Promise)) return opened(state, result)
+    return result.then(
+      own => opened(state, own),
+      error => instead(error),
+    )
   }
 
   close(): void {
     this.#renewals.close()
+  }
+
+  #known(planner: LimitPlanner, rates: boolean, deployment: Deployment): Exhausted | undefined {
+    if (this.#exhausted.size === 0) return undefined
+    const now = this.#services.clock.epoch()
+    for (const { counter } of planner.ofDeployment(deployment, rates)) {
+      const known = this.#exhausted.get(counter)
+      if (known === undefined) continue
+      if (now < known.skipUntil) return known
+      this.#exhausted.delete(counter)
+    }
+    return undefined
   }
 
   #opened(
@@ -122,50 +139,23 @@ export class AttemptLeases {
     result: LeaseResult,
     now: number,
   ): AttemptLease | OverLimit {
-    const { values } = result
-    for (let i = 0; i < planned.length; i++) {
-      const limit = planned[i] as PlannedLimit
-      const value = values[i]
-      if (value !== undefined) this.#remember(limit, value, now)
-    }
     if (!result.granted) {
       const limit = planned[result.item] as PlannedLimit
-      const reason = reasonOf(limit.rule.metric)
-      // Reserved by calls in flight: may be free again at once, but not for this call.
-      if (!this.#over.has(limit.counter)) this.#over.set(limit.counter, { until: now + 100, reason })
-      return reason
+      return this.#remember(limit, result.value, now).reason
     }
     return new Lease(id, state, planned, this.#renewals)
   }
 
-  #remember(limit: PlannedLimit, value: CounterValue, now: number): void {
-    if (value.used < limit.limit(now)) return
-    const until = Math.min(value.resetAt ?? Number.POSITIVE_INFINITY, now + longestSkip)
-    this.#over.set(limit.counter, { until, reason: reasonOf(limit.rule.metric) })
-  }
-
-  #limitsOf(limits: AttemptLimits, deployment: Deployment): readonly PlannedLimit[] {
-    let ofConfig = this.#planned.get(limits)
-    if (ofConfig === undefined) {
-      ofConfig = new WeakMap()
-      this.#planned.set(limits, ofConfig)
-    }
-    let planned = ofConfig.get(deployment)
-    if (planned === undefined) {
-      const { enforcement } = limits
-      const services = { enforcement, spend: this.#services.spend, clock: this.#services.clock }
-      const ofVendor = enforcement.providerRules.get(deployment.target.vendor.id) ?? []
-      planned = [...(deployment.limits ?? []), ...ofVendor]
-        .filter(rule => acts(rule, limits))
-        .map(rule => new PlannedLimit(rule, services))
-      ofConfig.set(deployment, planned)
-    }
-    return planned
+  #remember(limit: PlannedLimit, { used, resetAt }: CounterValue, now: number): Exhausted {
+    const reason = reasonOf(limit.rule.metric)
+    const spent = used >= limit.limit(now)
+    const freeAt = spent ? (resetAt ?? Number.POSITIVE_INFINITY) : now + shortestSkip
+    const exhausted = { reason, freeAt, skipUntil: Math.min(freeAt, now + longestSkip) }
+    if (this.#exhausted.size >= maxKnown) this.#exhausted.clear()
+    this.#exhausted.set(limit.counter, exhausted)
+    return exhausted
   }
 }
-
-/** Rates of a deployment are weights unless something makes them limits; budgets always are. */
-const acts = ({ metric }: LimitRule, { rates }: AttemptLimits): boolean => metric === 'budget' || rates
 
 function reasonOf(metric: Metric): OverLimit {
   if (metric === 'budget') return 'over_budget'

@@ -16,6 +16,8 @@ export class Reservation implements ShownReservation {
   readonly values: readonly CounterValue[]
   /** Where it was taken: shared state, or this process alone while that is away. */
   readonly state: SharedState
+  /** The group whose answer is charged. */
+  #served: GroupFacts
   readonly #close: (reservation: Reservation, used: readonly number[] | undefined, actual: Amounts | undefined) => void
   #settled = false
 
@@ -31,21 +33,24 @@ export class Reservation implements ShownReservation {
     this.items = init.items
     this.values = init.values
     this.state = init.state
+    this.#served = init.facts
     this.#close = close
   }
 
-  /**
-   * The call is over and has used this much; once, later calls change nothing.
-   * @param served the group that answered: limits of another model get everything back
-   */
-  settle(actual: Amounts, served: GroupFacts = this.facts): void {
+  /** The call goes on to another group under the same reservation: limits of this one's model get everything back. */
+  movedTo(facts: GroupFacts): void {
+    this.#served = facts
+  }
+
+  /** The call is over and has used this much; once, later calls change nothing. */
+  settle(actual: Amounts): void {
     if (this.#settled) return
     this.#settled = true
     const { limits } = this
     const used = new Array<number>(limits.length)
     for (let i = 0; i < limits.length; i++) {
       const limit = limits[i] as PlannedLimit
-      used[i] = served === this.facts || limit.speaksOf(served) ? limit.used(actual) : 0
+      used[i] = this.#served === this.facts || limit.speaksOf(this.#served) ? limit.used(actual) : 0
     }
     this.#close(this, used, actual)
   }

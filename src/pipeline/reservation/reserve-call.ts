@@ -1,7 +1,10 @@
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
+import type { NativeRequest } from '../../providers/wire.ts'
 import type { Call } from '../call.ts'
 import type { Gateway } from '../gateway.ts'
+import type { ModelGroup } from '../routing/types.ts'
 import type { Reservation } from './reservation.ts'
+import type { Reserving } from './reserve.ts'
 
 /**
  * Everything a call needs before it is worth sending: a place in the books, and its share of every limit. A model that
@@ -14,15 +17,47 @@ export function reserve(gateway: Gateway, call: Call): Reservation | undefined |
       retryAfter: 5,
     })
   }
-  const { snapshot, attribution, identity, request, door } = call
-  const group = snapshot.router.resolve(call.model)
+  const group = call.snapshot.router.resolve(call.model)
   if (group === undefined) return undefined
-  return gateway.reservations.reserve(snapshot.governed, {
+  return gateway.reservations.reserve(call.snapshot.governed, reserving(call, group, call.request))
+}
+
+/**
+ * The call leaves its group for another: what it had reserved goes back, and the other group's limits and prices are
+ * asked, unless `enforce_fallback_budget` is off.
+ * @returns why the other group cannot take it; undefined when it can
+ */
+export async function reserveFallback(
+  gateway: Gateway,
+  call: Call,
+  group: ModelGroup,
+  request: NativeRequest,
+): Promise<GatewayError | undefined> {
+  try {
+    const { governed } = call.snapshot
+    call.reservation = await gateway.reservations.again(governed, reserving(call, group, request), call.reservation)
+    return undefined
+  } catch (error) {
+    if (error instanceof GatewayError) return error
+    throw error
+  }
+}
+
+function reserving(call: Call, group: ModelGroup, request: NativeRequest): Reserving {
+  const { attribution, identity, door } = call
+  return {
     principal: identity,
     group,
-    request: { json: request.json, text: request.text, operation: door.operation, bodyBytes: undefined },
+    request: { json: request.json, text: request.text, operation: door.operation, bodyBytes: bytesOf(call, request) },
     endUser: attribution.endUser,
     tags: attribution.tags,
     sessionId: attribution.sessionId,
-  })
+  }
+}
+
+/** Of the body as it came; undefined where it was sent without a length or a fallback has changed it. */
+function bytesOf({ response, request }: Call, asked: NativeRequest): number | undefined {
+  if (asked !== request) return undefined
+  const bytes = Number(response.req?.headers['content-length'])
+  return bytes > 0 ? bytes : undefined
 }

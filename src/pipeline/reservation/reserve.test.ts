@@ -7,7 +7,6 @@ import { MemoryState } from '../../platform/shared-state/memory/memory-state.ts'
 import { type SharedState, StateUnavailable } from '../../platform/shared-state/shared-state.ts'
 import { StoreUnavailable } from '../../platform/store/store.ts'
 import { freeOfCharge } from '../../providers/model-price.ts'
-import { factsOf } from './group-facts.ts'
 import { asking, groupOf, holder, keyWith, priced, used, type World, world } from './reservation.fixtures.ts'
 import type { Reservation } from './reservation.ts'
 import type { Reserving } from './reserve.ts'
@@ -353,7 +352,7 @@ describe('who is asked', () => {
     const lax = world({ enforcement: { fallbackBudgets: false } })
     const kept = await take(lax, cheap)
     expect(lax.reservations.again(lax.limits, { ...cheap, group: dear }, kept)).toBe(kept)
-    kept.settle({ ...worst, cost: 7 }, factsOf(dear))
+    kept.settle({ ...worst, cost: 7 })
     expect(await lax.read('key:k1:budget:all')).toMatchObject({ used: 7, reserved: 0 })
   })
 })

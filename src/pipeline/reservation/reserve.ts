@@ -18,6 +18,7 @@ import {
 import { StoreUnavailable } from '../../platform/store/store.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
 import type { ModelGroup } from '../routing/types.ts'
+import { AttemptLeases } from './attempt-leases.ts'
 import { type Estimate, type Estimated, estimate } from './estimate.ts'
 import { factsOf, type GroupFacts } from './group-facts.ts'
 import { OutageBook } from './outage-book.ts'
@@ -61,6 +62,8 @@ export class Reservations {
   readonly #services: ReservationServices
   readonly #renewals: Renewals
   readonly #outage: OutageBook
+  /** Limits of deployments and vendors. */
+  readonly attempts: AttemptLeases
   /** Callers may choose the ids of their calls; two leases of one id would share a limit. */
   readonly #prefix = randomBytes(9).toString('base64url')
   #serial = 0
@@ -70,6 +73,7 @@ export class Reservations {
     this.#services = services
     this.#renewals = new Renewals(services.log)
     this.#outage = new OutageBook(services.state, services.log)
+    this.attempts = new AttemptLeases(services)
   }
 
   /** Calls that hold a lease. */
@@ -94,13 +98,17 @@ export class Reservations {
    * group are asked (`enforce_fallback_budget`).
    */
   again(limits: Limits, call: Reserving, held: Reservation | undefined): ReturnType<Reservations['reserve']> {
-    if (!limits.enforcement.fallbackBudgets) return held
+    if (!limits.enforcement.fallbackBudgets) {
+      held?.movedTo(factsOf(call.group))
+      return held
+    }
     held?.refund()
     return this.reserve(limits, call)
   }
 
   async close(): Promise<void> {
     this.#renewals.close()
+    this.attempts.close()
     this.#outage.close()
     if (this.#services.state.available) await this.#outage.deliver()
   }

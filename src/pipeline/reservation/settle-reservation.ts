@@ -1,6 +1,5 @@
 import type { Amounts } from '../../governance/limits/planned-limit.ts'
 import type { TokenUsage } from '../../translate/token-usage.ts'
-import type { GroupFacts } from './group-facts.ts'
 import type { Reservation } from './reservation.ts'
 
 /** How a call ended, as far as limits care. */
@@ -13,8 +12,6 @@ export interface CallEnd {
   readonly cost: number | undefined
   /** Content reached the caller: the vendor worked for this call, whatever came after. */
   readonly answered: boolean
-  /** The group that answered, where it is not the one that was reserved for. */
-  readonly served?: GroupFacts | undefined
 }
 
 /**
@@ -28,7 +25,7 @@ export function settleReservation(reservation: Reservation, end: CallEnd): void 
     reservation.refund()
     return
   }
-  reservation.settle(amountsOf(reservation, end), end.served)
+  reservation.settle(amountsOf(reservation, end))
 }
 
 function amountsOf({ estimate }: Reservation, { usage, cost }: CallEnd): Amounts {

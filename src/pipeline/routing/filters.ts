@@ -2,7 +2,15 @@ import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { Deployment } from '../deployment.ts'
 import type { Cooldown } from './cooldown.ts'
 import type { LiveStats } from './live-stats.ts'
-import type { CallFeatures, Candidate, Consideration, DropReason, LiveView, ModelGroup } from './types.ts'
+import type {
+  CallFeatures,
+  Candidate,
+  Consideration,
+  DeploymentLimits,
+  DropReason,
+  LiveView,
+  ModelGroup,
+} from './types.ts'
 
 export interface FilterRules {
   readonly cooldown: Pick<Cooldown, 'admits'>
@@ -13,6 +21,7 @@ export interface FilterRules {
   /** rpm and tpm are caps, not only weights. */
   readonly limits: boolean
   readonly exclude: ReadonlySet<string> | undefined
+  readonly shared?: DeploymentLimits | undefined
 }
 
 /** The first rule that speaks against a deployment, in LiteLLM's order; undefined when it may take the call. */
@@ -34,7 +43,7 @@ export function dropReason(
     if (deployment.tpm !== undefined && live.tpm + features.promptTokensMin > deployment.tpm) return 'over_tpm'
   }
   if (atParallelLimit(deployment, live)) return 'parallel_limit'
-  return undefined
+  return rules.shared?.over(deployment)
 }
 
 export function atParallelLimit({ maxParallelRequests }: Deployment, live: LiveView): boolean {
@@ -82,6 +91,7 @@ export function nobodyLeft(
   cooldown: Pick<Cooldown, 'coolingUntil'>,
   live: LiveStats,
   now: number,
+  shared?: DeploymentLimits,
 ): GatewayError {
   const untried = considered.filter(({ dropped }) => dropped !== 'already_failed')
   const all = (reason: DropReason) => untried.length > 0 && untried.every(({ dropped }) => dropped === reason)
@@ -106,8 +116,10 @@ export function nobodyLeft(
   for (const { deployment, dropped } of considered) {
     let own = Number.POSITIVE_INFINITY
     if (dropped === 'cooling_down') own = (cooldown.coolingUntil(deployment) ?? now) - now
-    else if (dropped === 'over_rpm' || dropped === 'over_tpm') own = live.untilCapacity(deployment)
-    else if (dropped === 'parallel_limit') own = soon * 1000
+    else if (dropped === 'over_rpm' || dropped === 'over_tpm' || dropped === 'over_budget') {
+      const free = shared?.untilFree(deployment) ?? Number.POSITIVE_INFINITY
+      own = Number.isFinite(free) || dropped === 'over_budget' ? free : live.untilCapacity(deployment)
+    } else if (dropped === 'parallel_limit') own = soon * 1000
     if (own < wait) wait = own
   }
   const retryAfter = Number.isFinite(wait) ? Math.max(soon, Math.ceil(wait / 1000)) : soon

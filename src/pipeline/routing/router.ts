@@ -13,6 +13,7 @@ import type {
   CallFeatures,
   Candidate,
   Consideration,
+  DeploymentLimits,
   DropReason,
   LiveView,
   ModelGroup,
@@ -63,6 +64,11 @@ export class Router {
     this.#random = options.random
   }
 
+  /** rpm and tpm of deployments are caps, not only weights. */
+  get ratesAreLimits(): boolean {
+    return this.strategy.honoursLimits || this.settings.preCallChecks || this.settings.enforceRateLimits
+  }
+
   /** Undefined: no such model. */
   resolve(model: string): ModelGroup | undefined {
     return this.index.resolve(model)
@@ -72,17 +78,19 @@ export class Router {
    * Candidates of a group in the order to try them: filtered, ranked by the strategy within each `order`, and the
    * prompt-cache favourite moved to the front.
    * @param exclude ids that have failed in this call
+   * @param shared limits of deployments that all processes count together
    * @throws GatewayError `context_length_exceeded`, `unsupported_params` or `no_deployment_available` (with the soonest
    *   `retryAfter`) when nobody is left.
    */
-  plan(group: ModelGroup, features: CallFeatures, exclude?: ReadonlySet<string>): RoutePlan {
+  plan(group: ModelGroup, features: CallFeatures, exclude?: ReadonlySet<string>, shared?: DeploymentLimits): RoutePlan {
     const now = this.#clock.now()
     const rules: FilterRules = {
       cooldown: this.#cooldown,
       cooldowns: group.direct !== true && !this.settings.disableCooldowns,
       preCallChecks: this.settings.preCallChecks,
-      limits: this.strategy.honoursLimits || this.settings.preCallChecks || this.settings.enforceRateLimits,
+      limits: this.ratesAreLimits,
       exclude,
+      shared,
     }
     const { deployments } = group
     const kept: Candidate[] = []
@@ -98,7 +106,9 @@ export class Router {
       }
     }
     const facts = this.#factsOf(group)
-    if (kept.length === 0) throw nobodyLeft(group, consider(group, dropped), this.#cooldown, this.#live, now)
+    if (kept.length === 0) {
+      throw nobodyLeft(group, consider(group, dropped), this.#cooldown, this.#live, now, shared)
+    }
     return this.#rank(group, facts, kept, dropped, features)
   }
 

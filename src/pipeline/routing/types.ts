@@ -47,6 +47,14 @@ export type DropReason =
   | 'parallel_limit'
   | 'already_failed'
 
+/** Limits of deployments and their vendors that are counted in shared state. */
+export interface DeploymentLimits {
+  /** Why nothing is left, as far as is known without asking; undefined when something may be. */
+  over(deployment: Deployment): DropReason | undefined
+  /** Milliseconds until something may be left again; Infinity: nobody knows. */
+  untilFree(deployment: Deployment): number
+}
+
 /** Mutable, per deployment, shared by snapshots through the deployment's id. */
 export interface LiveView {
   readonly inFlight: number

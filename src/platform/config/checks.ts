@@ -1,4 +1,5 @@
 import { checkAudit } from './audit-checks.ts'
+import { activeAlerting } from './limit-settings.ts'
 import { activeAuditCallbacks, activeCallbacks } from './litellm-settings.ts'
 import { nearestKey, reach } from './nearest-key.ts'
 import type { Path, Problem } from './problem.ts'
@@ -99,6 +100,7 @@ function checkNamed(config: GatewayConfig, report: Report) {
   for (const key of ['callbacks', 'success_callback', 'failure_callback', 'service_callback'] as const) {
     inactive(['litellm_settings', key], config.litellm_settings[key], activeCallbacks)
   }
+  inactive(['general_settings', 'alerting'], config.general_settings.alerting, activeAlerting)
   const { audit_log_callbacks } = config.litellm_settings
   inactive(['litellm_settings', 'audit_log_callbacks'], audit_log_callbacks, activeAuditCallbacks)
   const checks = config.router_settings.optional_pre_call_checks

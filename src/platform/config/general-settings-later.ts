@@ -134,7 +134,6 @@ const passThrough = {
 }
 
 const alerting = later({
-  alerting: 'Where alerts go.',
   alerting_threshold: ['Slow-call threshold, seconds.', 300],
   alert_types: 'Which alerts are sent.',
   alert_to_webhook_url: 'Webhook per alert kind.',

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { defaulted, key, section } from './section.ts'
-import { amount, count, flag, name, positiveCount } from './values.ts'
+import { amount, count, flag, name, names, positiveCount } from './values.ts'
 
 /** LiteLLM's durations. `governance/limits/durations.ts` says what they mean. */
 const duration = z
@@ -27,8 +27,16 @@ const periodBudget = section({
   time_period: key(duration, 'Same as budget_duration.'),
 })
 
+/** Places that alerts are sent to today. */
+export const activeAlerting: ReadonlySet<string> = new Set(['webhook'])
+
 /** In `general_settings`. */
 export const generalLimits = {
+  alerting: key(
+    names,
+    'Where alerts about budgets go. Active: webhook (to the URL in WEBHOOK_URL, read at start). The others are known, not active yet.',
+    { default: [] },
+  ),
   max_parallel_requests: key(positiveCount, 'Calls in flight of a virtual key that states no limit of its own.'),
   global_max_parallel_requests: key(positiveCount, 'Calls in flight of all processes and replicas together.'),
   token_rate_limit_type: defaulted(z.enum(['total', 'input', 'output']), 'total', 'Which tokens tpm_limit counts.'),

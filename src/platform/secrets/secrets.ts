@@ -57,6 +57,7 @@ interface Entry {
   due: number
   readAt: number | undefined
   changedAt: number | undefined
+  changes: number
   expiresAt: number | undefined
   problem: string | undefined
   reading: Promise<Found> | undefined
@@ -202,6 +203,7 @@ export class Secrets {
       due: this.#now() + source.pollInterval(reference),
       readAt: undefined,
       changedAt: undefined,
+      changes: 0,
       expiresAt: undefined,
       problem: undefined,
       reading: undefined,
@@ -257,6 +259,7 @@ export class Secrets {
       })
     } else if (entry.secret.update(text)) {
       entry.changedAt = entry.readAt
+      entry.changes++
       this.#options.rotated?.(entry.reference.text, entry.reloads)
     }
     return { kind: 'found', secret: entry.secret }
@@ -288,14 +291,15 @@ export class Secrets {
 
   /** For a vendor's refusal: at most one read at a time, and fewer while they bring nothing new. */
   async #renew(entry: Entry, source: SecretSource): Promise<void> {
-    if (entry.reading === undefined) {
-      if (this.#now() < entry.renewAt) return
-      entry.renewAt = this.#now() + entry.renewPause
-    }
-    const before = entry.changedAt
+    const before = entry.changes
+    // One that is under way may be another's for the same reason, or a poll that came a moment too early.
+    if (entry.reading !== undefined) await entry.reading
+    if (entry.changes !== before || this.#now() < entry.renewAt) return
+    entry.renewAt = this.#now() + entry.renewPause
     await this.#read(entry, source, new Map())
-    entry.renewPause =
-      entry.changedAt === before ? Math.min(entry.renewPause * 2, renewPauses.longest) : renewPauses.least
+    const changed = entry.changes !== before
+    entry.renewPause = changed ? renewPauses.least : Math.min(entry.renewPause * 2, renewPauses.longest)
+    if (changed) entry.renewAt = 0
   }
 
   async #readAll(entries: readonly Entry[]): Promise<void> {

@@ -39,7 +39,10 @@ const v4Ranges = ranges([
   ['169.254.170.2/32', 'metadata'], // AWS ECS task credentials
   ['169.254.170.23/32', 'metadata'], // AWS EKS Pod Identity
   ['169.254.0.23/32', 'metadata'], // Tencent Cloud
+  ['169.254.42.42/32', 'metadata'], // Scaleway
+  ['169.254.169.250/32', 'metadata'], // Rancher
   ['100.100.100.200/32', 'metadata'], // Alibaba Cloud; inside CGNAT space
+  ['100.96.0.96/32', 'metadata'], // Volcengine; inside CGNAT space
   ['168.63.129.16/32', 'metadata'], // Azure WireServer; inside public space
   ['192.0.0.192/32', 'metadata'], // Oracle Cloud (classic)
   ['0.0.0.0/8', 'unspecified'], // Linux connects 0.0.0.0 to itself
@@ -67,6 +70,9 @@ const v6Ranges = ranges([
   ['fd00:ec2::254/128', 'metadata'], // AWS
   ['fd00:ec2::23/128', 'metadata'], // AWS EKS Pod Identity
   ['fd20:ce::254/128', 'metadata'], // Google Cloud
+  ['fd00:c1::a9fe:a9fe/128', 'metadata'], // Oracle Cloud
+  ['fd00:a9fe:a9fe::1/128', 'metadata'], // Akamai (Linode)
+  ['fd00:42::42/128', 'metadata'], // Scaleway
   ['fe80::a9fe:a9fe/128', 'metadata'], // OpenStack
   ['::/128', 'unspecified'],
   ['::1/128', 'loopback'],

@@ -18,6 +18,11 @@ export const systemResolver: Resolver = host =>
     })
   })
 
+const loopback: readonly ResolvedAddress[] = [
+  { address: '127.0.0.1', family: 4 },
+  { address: '::1', family: 6 },
+]
+
 /**
  * Asks these DNS servers alone: neither /etc/hosts nor the system's search domains take part.
  * @param servers `10.0.0.53`, `10.0.0.53:5353`, `[fd00::53]:53`; the next is asked when one does not answer.
@@ -32,6 +37,8 @@ export function dnsResolver(servers: readonly string[]): Resolver {
     throw new GatewayError('config_invalid', message)
   }
   return async host => {
+    // RFC 6761 §6.3: no server is asked for these.
+    if (host === 'localhost' || host.endsWith('.localhost')) return loopback
     const [v4, v6] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)])
     const found: ResolvedAddress[] = []
     if (v4.status === 'fulfilled') found.push(...v4.value.map(address => ({ address, family: 4 as const })))

@@ -300,7 +300,8 @@ export interface LedgerBodyRow {
 
 /**
  * Sums at ingest: one row per day, entity and combination of what was called. `entity` is one of `all`, `user`, `team`,
- * `team_member` (`<team>/<user>`), `organization`, `end_user`, `tag`, `agent`, `project`; for `all` the id is empty.
+ * `team_member` (`<team>/<user>`), `organization`, `end_user`, `tag`, `agent`, `project`; the id is empty for `all`, and for
+ * the calls of no `user` and no `team`.
  */
 export interface DailySpendRow {
   date: string

@@ -9,5 +9,12 @@ import { userRoutes } from './users/routes.ts'
 
 /** The management API, object by object. */
 export function managementRoutes(management: Management): Route[] {
-  return [...keyRoutes(management), ...auditRoutes(management), ...teamRoutes(management)]
+  return [
+    ...keyRoutes(management),
+    ...teamRoutes(management),
+    ...userRoutes(management),
+    ...organizationRoutes(management),
+    ...spenderRoutes(management),
+    ...auditRoutes(management),
+  ]
 }

@@ -1,5 +1,5 @@
 import { catalogue } from '../../platform/errors/catalogue.ts'
-import type { GatewayError } from '../../platform/errors/gateway-error.ts'
+import { type GatewayError, UpstreamFailure } from '../../platform/errors/gateway-error.ts'
 
 /** The error object OpenAI clients parse: `{ error: { message, type, param, code } }`. */
 export function openaiError(error: GatewayError): { error: Record<string, unknown> } {
@@ -9,6 +9,8 @@ export function openaiError(error: GatewayError): { error: Record<string, unknow
       type: catalogue[error.code].openai,
       param: error.param ?? null,
       code: error.shownCode,
+      // The particulars of our own refusals; a vendor's are for clients that speak its dialect.
+      ...(error.details === undefined || error instanceof UpstreamFailure ? undefined : { details: error.details }),
     },
   }
 }

@@ -146,7 +146,8 @@ export class SinkShipper {
   async #measure(): Promise<void> {
     const { store, metrics, clock } = this.#services
     const [head, cursor] = await Promise.all([chainHead(store.db), readCursor(store.db, this.#sink.name)])
-    metrics.backlog(this.#sink.name, Math.max(0, head.seq - cursor.seq), await this.#age(cursor, clock.epoch()))
+    const age = await this.#age(cursor, clock.epoch())
+    metrics.backlog(this.#sink.name, cursor.seq, Math.max(0, head.seq - cursor.seq), age)
   }
 
   async #age(cursor: Cursor, now: number): Promise<number> {

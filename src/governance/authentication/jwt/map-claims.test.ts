@@ -249,7 +249,7 @@ describe('the identity of a token', () => {
     const fields = { user_id_jwt_field: 'sub' }
     const one = map(fields, { iss: 'a', sub: 'b', exp: 1, jti: '1' }).subject
     expect(map(fields, { iss: 'a', sub: 'b', exp: 2, jti: '2' }).subject).toBe(one)
-    expect(map(fields, { iss: 'a|1:b', sub: '', sub2: 'b', ...{ sub: 'c' } }).subject).not.toBe(one)
+    expect(map(fields, { iss: 'a|1:b', sub: 'c' }).subject).not.toBe(one)
     expect(map(fields, { iss: 'ab', sub: 'b' }).subject).not.toBe(map(fields, { iss: 'a', sub: 'bb' }).subject)
   })
 })

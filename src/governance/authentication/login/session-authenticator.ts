@@ -17,8 +17,8 @@ export interface SessionAuthenticatorOptions {
   readonly plane: ControlPlane
   readonly sessions: SessionStore
   readonly clock: Clock
-  /** Origins of the gateway's own pages. */
-  readonly origins: () => readonly string[]
+  /** Origins of the gateway's own pages, lower case. */
+  readonly origins: (request: PresentedRequest) => readonly string[]
 }
 
 /** Milliseconds a session is believed without asking the store: less than it takes to notice a logout elsewhere. */
@@ -77,7 +77,7 @@ export class SessionAuthenticator {
     const token = credential ?? cookie
     if (token === undefined || !isSessionToken(token)) return undefined
     // Before anything is looked up: what another site made a browser send is not worth a query.
-    if (cookie !== undefined) checkCookieRequest(request, cookie, this.#options.origins())
+    if (cookie !== undefined) checkCookieRequest(request, cookie, this.#options.origins(request))
     return this.#find(tokenOf(token))
   }
 

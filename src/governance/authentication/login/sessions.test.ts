@@ -186,12 +186,13 @@ describe('changes on the strength of the cookie', () => {
     expect(await refused(byCookie(token, { 'x-csrf-token': csrfTokenOf(newSessionToken()) }, 'POST'))).toContain(
       'x-csrf-token',
     )
-    for (const foreign of [
+    const foreigners: Record<string, string>[] = [
       { origin: 'https://evil.example' },
       { origin: 'null' },
       { 'sec-fetch-site': 'cross-site' },
       { 'sec-fetch-site': 'same-site' },
-    ]) {
+    ]
+    for (const foreign of foreigners) {
       expect(await refused(byCookie(token, { ...own, ...foreign }, 'POST'))).toContain('another site')
     }
   })

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Tables } from '../../../platform/store/tables.ts'
 import { type KeyMetadata, KeyNames, namesOf } from './key-metadata.ts'
 import { addSums, metricsOf, noMetrics, type SpendMetrics } from './spend-metrics.ts'
-import { type Entity, type Selection, type Sums, type SumsQuery, sumDaily } from './sums.ts'
+import { dailyRows, type Entity, type Selection, type Sums, type SumsQuery, sumDaily } from './sums.ts'
 
 export interface KeyMetric {
   metrics: SpendMetrics
@@ -53,6 +53,9 @@ const nameTable = {
   project: 'projects',
 } as const
 
+/** How reports name the calls of administrators, which belong to no key. */
+export const masterKey = 'master_key'
+
 /** Entities named in one answer, those that cost most. */
 const maxEntities = 5000
 
@@ -85,38 +88,93 @@ export async function dailyActivity(db: Kysely<Tables>, query: ActivityQuery): P
     ),
   ])
 
-  const days = new Map<string, ActivityDay>()
-  const totals = noMetrics()
-  for (const row of called) {
-    addSums(totals, row)
-    const day = dayOf(days, row.date)
+  const report = new ActivityReport(query.shown, keys, names)
+  for (const row of called) report.addCalled(row)
+  for (const row of byKey) report.addKey(row)
+  for (const row of entities) report.addEntity(row)
+  return report.finish({
+    page: 1,
+    total_pages: 1,
+    has_more: false,
+    api_key_limit: query.keyLimit,
+    // One more than the limit is looked for, not all: "more than" is what the number is for.
+    total_api_keys: topKeys.length,
+  })
+}
+
+/**
+ * The same by pages of daily sums, LiteLLM's `…/daily/activity`: each page holds the days and breakdowns of its own rows,
+ * and whoever reads all pages adds them up.
+ */
+export async function dailyActivityPage(
+  db: Kysely<Tables>,
+  query: ActivityQuery,
+  page: number,
+  pageSize: number,
+): Promise<DailyActivity> {
+  const { rows, total } = await dailyRows(db, query, page, pageSize)
+  const [keys, names] = await Promise.all([
+    KeyNames.of(
+      db,
+      rows.map(row => row.token),
+    ),
+    entityNames(
+      db,
+      query.shown,
+      rows.map(row => row.entity_id),
+    ),
+  ])
+  const report = new ActivityReport(query.shown, keys, names)
+  for (const row of rows) {
+    report.addCalled(row)
+    report.addKey(row)
+    if (query.shown !== undefined) report.addEntity(row)
+  }
+  return report.finish({ page, total_pages: Math.ceil(total / pageSize), has_more: page * pageSize < total })
+}
+
+type CalledRow = Sums & Record<'date' | 'model' | 'model_group' | 'provider' | 'route', string>
+
+class ActivityReport {
+  readonly #days = new Map<string, ActivityDay>()
+  readonly #totals = noMetrics()
+  readonly #shown: ActivityQuery['shown']
+  readonly #keys: KeyNames
+  readonly #names: ReadonlyMap<string, string>
+
+  constructor(shown: ActivityQuery['shown'], keys: KeyNames, names: ReadonlyMap<string, string>) {
+    this.#shown = shown
+    this.#keys = keys
+    this.#names = names
+  }
+
+  addCalled(row: CalledRow): void {
+    addSums(this.#totals, row)
+    const day = dayOf(this.#days, row.date)
     addSums(day.metrics, row)
     for (const [part, name] of partsOf(row)) addSums(metricIn(day.breakdown[part], name).metrics, row)
   }
-  for (const row of byKey) {
-    const { breakdown } = dayOf(days, row.date)
-    addSums(keyIn(breakdown.api_keys, row.token, keys).metrics, row)
+
+  addKey(row: CalledRow & { readonly token: string }): void {
+    const { breakdown } = dayOf(this.#days, row.date)
+    addSums(keyIn(breakdown.api_keys, row.token, this.#keys).metrics, row)
     for (const [part, name] of partsOf(row)) {
-      addSums(keyIn(metricIn(breakdown[part], name).api_key_breakdown, row.token, keys).metrics, row)
+      addSums(keyIn(metricIn(breakdown[part], name).api_key_breakdown, row.token, this.#keys).metrics, row)
     }
   }
-  for (const row of entities) {
-    const id = shownId(row.entity_id, query.shown)
-    const entity = metricIn(dayOf(days, row.date).breakdown.entities, id)
+
+  addEntity(row: Sums & Record<'date' | 'entity_id', string>): void {
+    const id = shownId(row.entity_id, this.#shown)
+    const entity = metricIn(dayOf(this.#days, row.date).breakdown.entities, id)
     addSums(entity.metrics, row)
-    Object.assign(entity.metadata, nameMetadata(query.shown, names.get(id)))
+    Object.assign(entity.metadata, nameMetadata(this.#shown, this.#names.get(id)))
   }
-  return {
-    results: [...days.values()].sort((a, b) => (a.date < b.date ? 1 : -1)),
-    metadata: {
-      ...totalsOf(totals),
-      page: 1,
-      total_pages: 1,
-      has_more: false,
-      api_key_limit: query.keyLimit,
-      // One more than the limit is looked for, not all: "more than" is what the number is for.
-      total_api_keys: topKeys.length,
-    },
+
+  finish(paging: Record<string, number | boolean>): DailyActivity {
+    return {
+      results: [...this.#days.values()].sort((a, b) => (a.date < b.date ? 1 : -1)),
+      metadata: { ...totalsOf(this.#totals), ...paging },
+    }
   }
 }
 
@@ -151,19 +209,17 @@ function nameMetadata(shown: ActivityQuery['shown'], name: string | undefined): 
   }
 }
 
-async function entityNames(
+function entityNames(
   db: Kysely<Tables>,
   shown: ActivityQuery['shown'],
   ids: readonly string[],
 ): Promise<Map<string, string>> {
-  const table = shown === undefined ? undefined : (nameTable as Partial<Record<string, 'users'>>)[shown]
-  return table === undefined
-    ? new Map()
-    : namesOf(
-        db,
-        table,
-        ids.map(id => shownId(id, shown)),
-      )
+  if (shown === undefined || shown === 'tag' || shown === 'agent') return Promise.resolve(new Map())
+  return namesOf(
+    db,
+    nameTable[shown],
+    ids.map(id => shownId(id, shown)),
+  )
 }
 
 function dayOf(days: Map<string, ActivityDay>, date: string): ActivityDay {
@@ -193,10 +249,11 @@ function metricIn(part: Record<string, Metric>, name: string): Metric {
 }
 
 function keyIn(part: Record<string, KeyMetric>, token: string, keys: KeyNames): KeyMetric {
-  const known = own(part, token)
+  const name = token === '' ? masterKey : token
+  const known = own(part, name)
   if (known !== undefined) return known
   const metric = { metrics: noMetrics(), metadata: keys.get(token) }
-  put(part, token, metric)
+  put(part, name, metric)
   return metric
 }
 

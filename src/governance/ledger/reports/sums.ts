@@ -1,5 +1,5 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
-import type { Tables } from '../../../platform/store/tables.ts'
+import type { DailySpendRow, Tables } from '../../../platform/store/tables.ts'
 
 /** Whose sums: the `entity` of `daily_spend`. */
 export type Entity = 'all' | 'user' | 'team' | 'team_member' | 'organization' | 'project' | 'agent' | 'end_user' | 'tag'
@@ -76,6 +76,26 @@ export async function sumDaily<D extends Dimension>(
     having count(*) > 0 order by sum(cost) desc limit ${limit}
   `.execute(db)
   return rows
+}
+
+/** Rows as they are stored, newest day first, a page at a time. */
+export async function dailyRows(
+  db: Kysely<Tables>,
+  query: SumsQuery,
+  page: number,
+  pageSize: number,
+): Promise<{ readonly rows: DailySpendRow[]; readonly total: number }> {
+  if (query.selections.length === 0) return { rows: [], total: 0 }
+  const condition = conditionOf(query)
+  const [counted, found] = await Promise.all([
+    sql<{ total: number }>`select count(*) as total from daily_spend where ${condition}`.execute(db),
+    sql<DailySpendRow>`
+      select * from daily_spend where ${condition}
+      order by date desc, entity, entity_id, token, model, model_group, provider, route
+      limit ${pageSize} offset ${(page - 1) * pageSize}
+    `.execute(db),
+  ])
+  return { rows: found.rows, total: counted.rows[0]?.total ?? 0 }
 }
 
 function conditionOf({ selections, from, to, model, modelGroup }: SumsQuery): RawBuilder<unknown> {

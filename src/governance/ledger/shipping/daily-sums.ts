@@ -44,11 +44,12 @@ export function dailySums(records: readonly SpendRecord[]): DailySpendRow[] {
   for (const record of records) {
     const { caller } = record
     add(rows, record, 'all', '')
-    if (caller.userId !== undefined) add(rows, record, 'user', caller.userId)
-    if (caller.teamId !== undefined) {
-      add(rows, record, 'team', caller.teamId)
-      // `<team>/<user>`, as limits name members; ids of teams are made here and hold no slash.
-      if (caller.userId !== undefined) add(rows, record, 'team_member', `${caller.teamId}/${caller.userId}`)
+    // Calls of nobody and of no team have rows, too: reports by user and by team add up to everything.
+    add(rows, record, 'user', caller.userId ?? '')
+    add(rows, record, 'team', caller.teamId ?? '')
+    // `<team>/<user>`, as limits name members; ids of teams are made here and hold no slash.
+    if (caller.teamId !== undefined && caller.userId !== undefined) {
+      add(rows, record, 'team_member', `${caller.teamId}/${caller.userId}`)
     }
     if (caller.organizationId !== undefined) add(rows, record, 'organization', caller.organizationId)
     if (caller.projectId !== undefined) add(rows, record, 'project', caller.projectId)

@@ -52,16 +52,15 @@ export class FleetLink {
           if (this.#pending.has(number)) this.#lose(`the primary gave no answer within ${this.#timeout} ms`)
         })
       }, this.#timeout)
-      const number = this.tell(what, args)
+      const number = this.#next++
       this.#pending.set(number, { resolve, reject, timer })
+      this.#post({ state: 'ask', number, what, args })
     })
   }
 
   /** Asks without waiting: the channel keeps the order, and a primary that is only slow will do it. */
-  tell(what: QuestionKind, args: readonly unknown[]): number {
-    const number = this.#next++
-    if (!this.#closed) this.#port.post({ state: 'ask', number, what, args } satisfies Question)
-    return number
+  tell(what: QuestionKind, args: readonly unknown[]): void {
+    this.#post({ state: 'ask', number: this.#next++, what, args })
   }
 
   close(): void {
@@ -69,6 +68,15 @@ export class FleetLink {
     clearInterval(this.#probe)
     this.#available = false
     this.#rejectAll(new StateUnavailable('the shared state is closed'))
+  }
+
+  #post(question: Question): void {
+    if (this.#closed) return
+    try {
+      this.#port.post(question)
+    } catch (error) {
+      this.#lose(error instanceof Error ? error.message : String(error))
+    }
   }
 
   #answered({ number, value, error }: Answer): void {

@@ -26,6 +26,13 @@ const incrementScript = `local value = redis.call('INCR', KEYS[1])
 if value == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return value`
 
+/** Uses every command that the script knows; leaves nothing that lasts. */
+const contact: readonly Operation[] = [
+  { what: 'add', key: '\0contact', amount: 0, window: { kind: 'rate', ms: 60_000 } },
+  { what: 'cancel', id: '\0contact' },
+  { what: 'sweep' },
+]
+
 /** Between signs of life, ms: a lost Redis is noticed without calls, and expired leases are given back. */
 const beatInterval = 1000
 
@@ -186,20 +193,26 @@ export class RedisState implements SharedState {
         return await connection.sendBytes([...this.#evalHead, message])
       } catch (error) {
         if (!(error instanceof ErrorReply) || !error.message.startsWith('NOSCRIPT')) throw error
-        return connection.sendBytes(['EVAL', this.#script, ...this.#evalHead.slice(2), message])
+        return this.#evaluate(connection, message)
       }
     })
     return decodeAnswers(answer as Buffer, operations)
   }
 
-  /** Nothing counts as back before it was written to: a replica or a full Redis answers, but is of no use. */
+  /**
+   * Nothing counts as back before a run of the script, writes included: a replica, a full Redis or one that does not let
+   * this user run what it must would answer, but be of no use. The server knows the script from then on.
+   */
   async #prepare(connection: Connection): Promise<void> {
     this.#subscribed = new Map()
     await Promise.all([
-      connection.send(['SET', `${this.#keys.tag}:contact`, '1', 'PX', '60000']),
-      connection.send(['SCRIPT', 'LOAD', this.#script]),
+      this.#evaluate(connection, encodeOperations(contact)),
       ...this.#channels.names.map(channel => this.#subscribe(connection, channel)),
     ])
+  }
+
+  #evaluate(connection: Connection, message: Buffer): Promise<unknown> {
+    return connection.sendBytes(['EVAL', this.#script, ...this.#evalHead.slice(2), message])
   }
 
   async #subscribe(connection: Connection, channel: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { ConnectionOptions } from 'node:tls'
+import type { ClientConfig } from 'pg'
 import { GatewayError } from '../../errors/gateway-error.ts'
 
 /**
@@ -9,12 +9,15 @@ import { GatewayError } from '../../errors/gateway-error.ts'
  */
 export type SslMode = 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full'
 
+/** Options of `tls.connect`. */
+type TlsOptions = Exclude<ClientConfig['ssl'], boolean | undefined>
+
 export interface DatabaseUrl {
   /** For `pg`: the URL without what is read here. Holds the password. */
   readonly connectionString: string
   readonly sslMode: SslMode
   /** Undefined: no TLS. */
-  readonly tls: ConnectionOptions | undefined
+  readonly tls: TlsOptions | undefined
   /** Where the tables are. */
   readonly schema: string
   /** Command-line options for the server's session; empty for none. */
@@ -101,9 +104,9 @@ function readMode(parameters: ReadonlyMap<string, string>): SslMode {
   return mode === 'require' && parameters.has('sslrootcert') ? 'verify-ca' : (mode as SslMode)
 }
 
-function tlsOptions(mode: SslMode, parameters: ReadonlyMap<string, string>): ConnectionOptions {
+function tlsOptions(mode: SslMode, parameters: ReadonlyMap<string, string>): TlsOptions {
   const root = parameters.get('sslrootcert')
-  const options: ConnectionOptions = { rejectUnauthorized: mode === 'verify-ca' || mode === 'verify-full' }
+  const options: TlsOptions = { rejectUnauthorized: mode === 'verify-ca' || mode === 'verify-full' }
   if (root !== undefined && root !== 'system') options.ca = file(root, 'sslrootcert')
   const certificate = parameters.get('sslcert')
   const key = parameters.get('sslkey')

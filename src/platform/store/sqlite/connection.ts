@@ -27,7 +27,7 @@ export class Connection {
   readonly #ended: Promise<void>
   readonly #waiting = new Map<number, Waiting>()
   #lastId = 0
-  #failure: StoreUnavailable | undefined
+  #failure: Error | undefined
   #busySince = 0
   readonly #onOutage: (error: StoreUnavailable) => void
 
@@ -47,14 +47,14 @@ export class Connection {
     this.#opened = new Promise((resolve, reject) => {
       this.#worker.once('message', (message: Opened) => {
         this.#worker.on('message', (answer: Answer) => this.#answered(answer))
-        if (!message.opened) return reject(fromThread(message.error))
-        this.#worker.unref()
+        if (!message.opened) return reject(this.#fail(fromThread(message.error)))
+        this.#rest()
         resolve()
       })
-      this.#worker.once('error', error => this.#fail(error.message, reject))
-      this.#worker.once('exit', () => this.#fail('its thread has ended', reject))
+      this.#worker.once('error', error => reject(this.#fail(closed(error.message))))
+      this.#worker.once('exit', () => reject(this.#fail(closed('its thread has ended'))))
     })
-    // Who asks `opened` or runs a statement sees it; without this line nobody asking would be a crash.
+    // Statements are told as well; when there is none yet, nobody asking must not be a crash.
     this.#opened.catch(() => undefined)
   }
 
@@ -73,11 +73,11 @@ export class Connection {
     return this.#waiting.size === 0 ? 0 : performance.now() - this.#busySince
   }
 
-  async run(sql: string, parameters: readonly (string | number | null)[]): Promise<Result> {
-    await this.#opened
-    if (this.#failure !== undefined) throw this.#failure
+  /** Statements wait in the thread, in order; also until it has opened the database. */
+  run(sql: string, parameters: readonly (string | number | null)[]): Promise<Result> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
     if (this.#waiting.size >= maxWaiting) {
-      throw new StoreUnavailable(`the SQLite database cannot keep up: ${maxWaiting} statements wait`)
+      return Promise.reject(new StoreUnavailable(`the SQLite database cannot keep up: ${maxWaiting} statements wait`))
     }
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId
@@ -108,7 +108,7 @@ export class Connection {
     const waiting = this.#waiting.get(answer.id)
     this.#waiting.delete(answer.id)
     this.#busySince = performance.now()
-    if (this.#waiting.size === 0) this.#worker.unref()
+    this.#rest()
     if (waiting === undefined) return
     if (!('error' in answer)) {
       waiting.resolve({ rows: asObjects(answer.columns, answer.rows), changes: answer.changes })
@@ -119,15 +119,25 @@ export class Connection {
     waiting.reject(error)
   }
 
-  #fail(reason: string, reject: (error: Error) => void): void {
+  /** An idle thread does not keep the process alive. */
+  #rest(): void {
+    if (this.#waiting.size === 0) this.#worker.unref()
+  }
+
+  /** The first reason is the one that everybody is told. */
+  #fail(reason: Error): Error {
     if (this.#failure === undefined) {
-      this.#failure = new StoreUnavailable(`the SQLite database is closed: ${reason}`)
-      this.#onOutage(this.#failure)
+      this.#failure = reason
+      if (reason instanceof StoreUnavailable) this.#onOutage(reason)
     }
-    reject(this.#failure)
     for (const waiting of this.#waiting.values()) waiting.reject(this.#failure)
     this.#waiting.clear()
+    return this.#failure
   }
+}
+
+function closed(why: string): StoreUnavailable {
+  return new StoreUnavailable(`the SQLite database is closed: ${why}`)
 }
 
 /**

@@ -22,6 +22,7 @@ export class Connections {
   /** When a connection was last opened in place of one that ended. */
   #reopenedAt = Number.NEGATIVE_INFINITY
   #closed = false
+  #serving = false
 
   constructor(path: string, busyTimeoutMs: number, onOutage: (error: StoreUnavailable) => void) {
     this.path = path
@@ -29,7 +30,16 @@ export class Connections {
     this.#onOutage = onOutage
   }
 
-  get inMemory(): boolean {
+  /** From now on selects have connections of their own. Before, while the tables are prepared, one is enough. */
+  serve(): void {
+    this.#serving = !this.#inMemory
+  }
+
+  get hasReaders(): boolean {
+    return this.#serving
+  }
+
+  get #inMemory(): boolean {
     return this.path === ':memory:'
   }
 
@@ -38,7 +48,7 @@ export class Connections {
     this.#assertOpen()
     if (this.#writer?.alive === true) return this.#writer
     if (this.#writer !== undefined) {
-      if (this.inMemory) throw new StoreUnavailable('the database in memory is lost: its thread has ended')
+      if (this.#inMemory) throw new StoreUnavailable('the database in memory is lost: its thread has ended')
       this.#pace()
     }
     this.#writer = this.#open(false)

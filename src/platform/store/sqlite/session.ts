@@ -25,7 +25,7 @@ export class SqliteSession {
   async run(sql: string, parameters: Parameters, readsOnly: boolean): Promise<Result> {
     this.#assertNotExpired()
     if (this.#transaction !== undefined) return this.#runInside(this.#transaction, sql, parameters)
-    if (readsOnly && !this.#connections.inMemory) return this.#connections.read(sql, parameters)
+    if (readsOnly && this.#connections.hasReaders) return this.#connections.read(sql, parameters)
     const giveTurnBack = await this.#connections.turns.take()
     try {
       return await this.#connections.writer.run(sql, parameters)

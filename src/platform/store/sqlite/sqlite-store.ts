@@ -4,8 +4,8 @@ import { Kysely } from 'kysely'
 import { GatewayError } from '../../errors/gateway-error.ts'
 import { Availability } from '../availability.ts'
 import { migrate } from '../migrations/migrate.ts'
-import type { MemoryOptions, SqliteOptions } from '../open-store.ts'
 import type { Store } from '../store.ts'
+import type { MemoryOptions, SqliteOptions } from '../store-options.ts'
 import type { Tables } from '../tables.ts'
 import { Connections } from './connections.ts'
 import { SqliteSession } from './session.ts'
@@ -40,6 +40,7 @@ export async function openSqlite(options: MemoryOptions | SqliteOptions): Promis
   try {
     await connections.writer.opened
     await migrate(db, 'sqlite')
+    connections.serve()
   } catch (error) {
     await store.close()
     throw error

@@ -1,0 +1,80 @@
+import {
+  type AuthenticationConfig,
+  type AuthenticationServices,
+  type ConfiguredWays,
+  configureWays,
+  principalOfKey,
+} from './configured-ways.ts'
+import { sessionPrefix } from './login/session.ts'
+import type { LoginParts } from './login-parts.ts'
+import type { PresentedRequest } from './presented.ts'
+import type { Principal } from './principal.ts'
+
+/**
+ * All ways to prove who one is other than a key: sessions, JWTs, OAuth2 tokens, headers of a proxy, custom modules. One
+ * object for the life of the process; a new configuration is prepared beside the one in force and taken over in one step.
+ */
+export class Authentication {
+  readonly #services: AuthenticationServices
+  readonly #unsubscribe: () => void
+  #current: ConfiguredWays
+
+  private constructor(services: AuthenticationServices, first: ConfiguredWays) {
+    this.#services = services
+    this.#current = first
+    this.#unsubscribe = services.plane.onNotice(notice => {
+      this.#current.admission.invalidate(notice)
+      this.#current.login.authenticator.invalidate(notice)
+    })
+  }
+
+  /** @throws GatewayError `config_invalid` */
+  static async start(config: AuthenticationConfig, services: AuthenticationServices): Promise<Authentication> {
+    return new Authentication(services, await configureWays(config, services))
+  }
+
+  /** What a configuration means, without putting it in force. @throws GatewayError `config_invalid` */
+  prepare(config: AuthenticationConfig): Promise<ConfiguredWays> {
+    return configureWays(config, this.#services)
+  }
+
+  adopt(prepared: ConfiguredWays): void {
+    this.#current = prepared
+  }
+
+  get warnings(): readonly string[] {
+    return this.#current.warnings
+  }
+
+  /** What routes of login and SCIM work with; ask for it in every call. */
+  get login(): LoginParts {
+    return this.#current.login
+  }
+
+  /** Cheap, synchronous: false for virtual keys, unless a custom module decides on them. */
+  accepts(credential: string | undefined, request: PresentedRequest): boolean {
+    return this.#current.ways.some(way => way.accepts(credential, request))
+  }
+
+  /** Undefined: nobody's. @throws GatewayError, StoreUnavailable */
+  async authenticate(credential: string | undefined, request: PresentedRequest): Promise<Principal | undefined> {
+    const { ways, elseKeys } = this.#current
+    for (const way of ways) {
+      if (!way.accepts(credential, request)) continue
+      const principal = await way.authenticate(credential, request)
+      if (principal !== undefined) return principal
+      if (credential?.startsWith(sessionPrefix) === true) return undefined
+    }
+    if (!elseKeys || credential === undefined) return undefined
+    return principalOfKey(this.#services.plane, this.#services.clock, credential)
+  }
+
+  /** The same bearer in the first of its teams for which `suits` holds; see `TokenAdmission.choose`. */
+  choose(principal: Principal, suits: (candidate: Principal) => boolean): Promise<Principal> {
+    return this.#current.admission.choose(principal, suits)
+  }
+
+  close(): void {
+    this.#unsubscribe()
+  }
+}

@@ -1,0 +1,253 @@
+import type { Kysely } from 'kysely'
+import type { Tables } from '../../../platform/store/tables.ts'
+import { masterKey } from './daily-activity.ts'
+import { KeyNames, namesOf } from './key-metadata.ts'
+import { addDollars, dollars } from './spend-metrics.ts'
+import { type Selection, type SumsQuery, sumDaily } from './sums.ts'
+
+/** LiteLLM's `/global/spend/…` and `/spend/…` reports that are made of sums, each with its field names. */
+
+export type Range = Pick<SumsQuery, 'selections' | 'from' | 'to'>
+
+const shownToken = (token: string): string => (token === '' ? masterKey : token)
+
+/** `/global/spend/logs`: dollars per day, oldest first; with `api_key` where one was asked for. */
+export async function spendPerDay(db: Kysely<Tables>, range: Range, apiKey: string | undefined) {
+  const rows = await sumDaily(db, range, ['date'])
+  return rows
+    .map(row => ({ date: row.date, spend: dollars(row.cost), ...(apiKey === undefined ? {} : { api_key: apiKey }) }))
+    .sort((a, b) => (a.date < b.date ? -1 : 1))
+}
+
+export async function totalSpend(db: Kysely<Tables>, range: Range): Promise<number> {
+  const [row] = await sumDaily(db, range, [])
+  return row === undefined ? 0 : dollars(row.cost)
+}
+
+export async function topKeys(db: Kysely<Tables>, range: Range, limit: number) {
+  const rows = await sumDaily(db, range, ['token'], limit)
+  const tokens = rows.map(row => row.token).filter(token => token !== '')
+  const named =
+    tokens.length === 0
+      ? []
+      : await db.selectFrom('keys').select(['token', 'key_alias', 'key_name']).where('token', 'in', tokens).execute()
+  const byToken = new Map(named.map(key => [key.token, key]))
+  return rows.map(row => ({
+    api_key: shownToken(row.token),
+    key_alias: byToken.get(row.token)?.key_alias ?? null,
+    key_name: byToken.get(row.token)?.key_name ?? null,
+    total_spend: dollars(row.cost),
+  }))
+}
+
+export async function topModels(db: Kysely<Tables>, range: Range, limit: number) {
+  const rows = await sumDaily(db, range, ['model'], limit)
+  return rows.map(row => ({
+    model: row.model,
+    total_spend: dollars(row.cost),
+    total_tokens: row.input_tokens + row.output_tokens,
+  }))
+}
+
+export async function spendPerProvider(db: Kysely<Tables>, range: Range) {
+  const rows = await sumDaily(db, range, ['provider'])
+  return rows.map(row => ({ provider: row.provider || 'Unknown', spend: dollars(row.cost) }))
+}
+
+/** Selections of this report are of tags. */
+export async function spendPerTag(db: Kysely<Tables>, range: Range, limit: number) {
+  const rows = await sumDaily(db, range, ['entity_id'], limit)
+  return rows.map(row => ({ tag: row.entity_id, requests: row.requests, spend: dollars(row.cost) }))
+}
+
+/** Selections of this report are of end users. */
+export async function topEndUsers(db: Kysely<Tables>, range: Range, limit: number) {
+  const rows = await sumDaily(db, range, ['entity_id'], limit)
+  return rows.map(row => ({
+    end_user: row.entity_id,
+    total_count: row.requests,
+    total_spend: dollars(row.cost),
+  }))
+}
+
+/** Selections of this report are of teams. Days oldest first, the ten dearest teams in the totals. */
+export async function spendPerTeam(db: Kysely<Tables>, range: Range) {
+  const rows = await sumDaily(db, range, ['date', 'entity_id'])
+  const names = await namesOf(
+    db,
+    'teams',
+    rows.map(row => row.entity_id),
+  )
+  const nameOf = (id: string): string => (id === '' ? 'Unassigned' : (names.get(id) ?? id))
+  const days = new Map<string, Map<string, number>>()
+  const totals = new Map<string, number>()
+  for (const row of rows) {
+    const name = nameOf(row.entity_id)
+    const day = days.get(row.date) ?? new Map<string, number>()
+    days.set(row.date, day)
+    day.set(name, addDollars(day.get(name) ?? 0, row.cost))
+    totals.set(name, addDollars(totals.get(name) ?? 0, row.cost))
+  }
+  const dearest = [...totals].sort((a, b) => b[1] - a[1])
+  return {
+    daily_spend: [...days]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([date, teams]) => ({ ...Object.fromEntries(teams), date })),
+    teams: [...totals.keys()],
+    total_spend_per_team: dearest.slice(0, 10).map(([team_id, total_spend]) => ({ team_id, total_spend })),
+  }
+}
+
+/** `/spend/logs` summarized: one entry per day of the range, days without calls included. */
+export async function spendSummary(
+  db: Kysely<Tables>,
+  range: Range,
+  userSelections: readonly Selection[],
+): Promise<Record<string, unknown>[]> {
+  const [called, users] = await Promise.all([
+    sumDaily(db, range, ['date', 'token', 'model']),
+    sumDaily(db, { ...range, selections: userSelections }, ['date', 'entity_id']),
+  ])
+  const days = new Map<
+    string,
+    { spend: number; keys: Map<string, number>; users: Map<string, number>; models: Map<string, number> }
+  >()
+  for (const date of datesOf(range.from, range.to)) {
+    days.set(date, { spend: 0, keys: new Map(), users: new Map(), models: new Map() })
+  }
+  const add = (sums: Map<string, number>, name: string, cost: number): unknown =>
+    sums.set(name, addDollars(sums.get(name) ?? 0, cost))
+  for (const row of called) {
+    const day = days.get(row.date)
+    if (day === undefined) continue
+    day.spend = addDollars(day.spend, row.cost)
+    add(day.keys, shownToken(row.token), row.cost)
+    add(day.models, row.model, row.cost)
+  }
+  for (const row of users) {
+    const day = days.get(row.date)
+    if (day !== undefined) add(day.users, row.entity_id, row.cost)
+  }
+  return [...days].map(([date, day]) => ({
+    ...Object.fromEntries(day.keys),
+    startTime: date,
+    spend: day.spend,
+    users: Object.fromEntries(day.users),
+    models: Object.fromEntries(day.models),
+  }))
+}
+
+function datesOf(from: string, to: string): string[] {
+  const dates: string[] = []
+  for (let at = Date.parse(`${from}T00:00:00Z`); at <= Date.parse(`${to}T00:00:00Z`); at += 86_400_000) {
+    dates.push(new Date(at).toISOString().slice(0, 10))
+  }
+  return dates
+}
+
+/** Per key what it cost, in all and by model: `/global/spend/report?group_by=api_key` and `/{key,user,…}/spend/report`. */
+export async function keyReport(db: Kysely<Tables>, range: Range) {
+  const rows = await sumDaily(db, range, ['token', 'model'])
+  const names = await KeyNames.of(
+    db,
+    rows.map(row => row.token),
+  )
+  const keys = new Map<string, { cost: number; input: number; output: number; models: Record<string, unknown>[] }>()
+  for (const row of rows) {
+    const key = keys.get(row.token) ?? { cost: 0, input: 0, output: 0, models: [] }
+    keys.set(row.token, key)
+    key.cost += row.cost
+    key.input += row.input_tokens
+    key.output += row.output_tokens
+    key.models.push({
+      model: row.model,
+      total_cost: dollars(row.cost),
+      total_input_tokens: row.input_tokens,
+      total_output_tokens: row.output_tokens,
+    })
+  }
+  return [...keys]
+    .sort((a, b) => b[1].cost - a[1].cost)
+    .map(([token, key]) => ({
+      api_key: shownToken(token),
+      key_alias: names.alias(token),
+      total_cost: dollars(key.cost),
+      total_input_tokens: key.input,
+      total_output_tokens: key.output,
+      model_details: key.models,
+    }))
+}
+
+/** `/global/spend/report?group_by=team|customer`: per day and team (or customer) what each key spent on each model. */
+export async function groupedReport(db: Kysely<Tables>, range: Range, group: 'team' | 'customer') {
+  const rows = await sumDaily(db, range, ['date', 'entity_id', 'token', 'model'])
+  const names =
+    group === 'team'
+      ? await namesOf(
+          db,
+          'teams',
+          rows.map(row => row.entity_id),
+        )
+      : new Map<string, string>()
+  const nameOf = (id: string): string => (id === '' ? 'Unassigned Team' : (names.get(id) ?? id))
+  const days = new Map<string, Map<string, { spend: number; metadata: Record<string, unknown>[] }>>()
+  for (const row of rows) {
+    const day = days.get(row.date) ?? new Map<string, { spend: number; metadata: Record<string, unknown>[] }>()
+    days.set(row.date, day)
+    const name = nameOf(row.entity_id)
+    const entry = day.get(name) ?? { spend: 0, metadata: [] }
+    day.set(name, entry)
+    entry.spend = addDollars(entry.spend, row.cost)
+    entry.metadata.push({
+      model: row.model,
+      api_key: shownToken(row.token),
+      spend: dollars(row.cost),
+      total_tokens: row.input_tokens + row.output_tokens,
+    })
+  }
+  const field = group === 'team' ? 'team_name' : 'customer'
+  return [...days]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([date, entries]) => ({
+      group_by_day: date,
+      [group === 'team' ? 'teams' : 'customers']: [...entries].map(([name, { spend, metadata }]) => ({
+        [field]: name,
+        total_spend: spend,
+        metadata,
+      })),
+    }))
+}
+
+/** `/team/spend/by_user`. Selections of this report are of team members. */
+export async function spendByMember(db: Kysely<Tables>, range: Range) {
+  const rows = await sumDaily(db, range, ['entity_id'])
+  const members = rows.map(row => {
+    const slash = row.entity_id.indexOf('/')
+    return { row, team: row.entity_id.slice(0, slash), user: row.entity_id.slice(slash + 1) }
+  })
+  const [teams, users] = await Promise.all([
+    namesOf(
+      db,
+      'teams',
+      members.map(({ team }) => team),
+    ),
+    namesOf(
+      db,
+      'users',
+      members.map(({ user }) => user),
+    ),
+  ])
+  return members.map(({ row, team, user }) => ({
+    user_id: user,
+    user_email: users.get(user) ?? null,
+    team_id: team,
+    team_alias: teams.get(team) ?? null,
+    spend: dollars(row.cost),
+    prompt_tokens: row.input_tokens,
+    completion_tokens: row.output_tokens,
+    total_tokens: row.input_tokens + row.output_tokens,
+    api_requests: row.requests,
+    successful_requests: row.requests - row.failed_requests,
+    failed_requests: row.failed_requests,
+  }))
+}

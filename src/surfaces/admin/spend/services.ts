@@ -1,0 +1,29 @@
+import type { Governance } from '../../../governance/governance.ts'
+import type { Calendar } from '../../../governance/limits/windows.ts'
+import type { Clock } from '../../../platform/clock.ts'
+import type { ModelPrice } from '../../../providers/model-price.ts'
+
+/** What the spend routes need of the gateway. */
+export interface SpendServices {
+  readonly governance: Pick<Governance, 'store' | 'state' | 'change'>
+  readonly clock: Clock
+  /** Those in force now. */
+  readonly settings: () => SpendSettings
+  /** The deployment a call to a model would be priced by; undefined: no such model. */
+  readonly priced: (model: string) => PricedModel | undefined
+}
+
+export interface SpendSettings {
+  /** `general_settings.scope_spend_list_endpoints_to_caller`, true by default. */
+  readonly scopeListsToCaller: boolean
+  /** `litellm_settings.max_budget`, dollars. */
+  readonly maxBudget: number | undefined
+  readonly calendar: Calendar
+}
+
+export interface PricedModel {
+  /** Model group. */
+  readonly model: string
+  readonly provider: string
+  readonly price: ModelPrice | undefined
+}
