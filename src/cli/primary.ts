@@ -3,6 +3,9 @@ import type { Explanation } from '../pipeline/accounting/explain.ts'
 import { type ConfigWatch, watchConfig } from '../platform/config/watch.ts'
 import { mergeSecrets, type SecretStatus, Secrets } from '../platform/secrets/secrets.ts'
 import { type DenialRecord, mergeDenials } from '../platform/security/egress-denials.ts'
+import { FleetServer } from '../platform/shared-state/fleet/fleet-server.ts'
+import { ipcPort } from '../platform/shared-state/fleet/ipc.ts'
+import { MemoryState } from '../platform/shared-state/memory/memory-state.ts'
 import { mergeMetrics, renderMetrics } from '../platform/telemetry/exposition.ts'
 import type { MetricsSnapshot } from '../platform/telemetry/metrics.ts'
 import type { ReloadResult } from '../surfaces/fleet.ts'
@@ -25,6 +28,7 @@ export async function runPrimary(options: ServeOptions): Promise<void> {
   // Judged once here, so that a broken config is reported once and nothing is forked. Nobody calls the demo origin.
   const config = await orExit(() => FleetConfig.open(source, snapshotServices(key, 'http://127.0.0.1:1')))
   const inquiries = new Map<number, Inquiry>()
+  const sharedState = new FleetServer(new MemoryState())
   let announced = false
   let stopping = false
   let watch: ConfigWatch | undefined
@@ -70,6 +74,7 @@ export async function runPrimary(options: ServeOptions): Promise<void> {
     const bornAt = performance.now()
     const inquiry = new Inquiry(message => worker.send(message, ignoreLost), answer, patience)
     worker.on('message', message => inquiry.receive(message))
+    sharedState.connect(worker.id, ipcPort(worker))
     worker.on('listening', ({ port }) => {
       inquiries.set(worker.id, inquiry)
       // A reload may have passed while it was starting; the version in force already is no change.
@@ -77,6 +82,7 @@ export async function runPrimary(options: ServeOptions): Promise<void> {
       onListening?.(port)
     })
     worker.on('exit', () => {
+      sharedState.workerGone(worker.id)
       inquiry.close()
       inquiries.delete(worker.id)
       const pause = performance.now() - bornAt < respawnPause ? respawnPause : 0

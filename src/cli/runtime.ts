@@ -9,7 +9,7 @@ import type { Secrets } from '../platform/secrets/secrets.ts'
 import { DenialLog } from '../platform/security/egress-denials.ts'
 import { EgressDoors } from '../platform/security/egress-doors.ts'
 import type { Secret } from '../platform/security/secret.ts'
-import { MemoryState } from '../platform/shared-state/memory/memory-state.ts'
+import type { MessagePort } from '../platform/shared-state/fleet/messages.ts'
 import { StoreUnavailable } from '../platform/store/store.ts'
 import { GatewayMetrics } from '../platform/telemetry/gateway-metrics.ts'
 import { createLogger, flushLogs, type LogLevel } from '../platform/telemetry/logger.ts'
@@ -22,6 +22,7 @@ import { managementOf, openGovernance, type RunningGovernance, recordDenial } fr
 import { Reloader } from './reloader.ts'
 import { watchSecrets } from './secrets.ts'
 import { snapshotServices } from './services.ts'
+import { openState } from './shared-state.ts'
 
 /** One running gateway process: services, server, and how to end it. */
 export interface Runtime {
@@ -42,6 +43,7 @@ export interface GivenConfig {
 /**
  * Loads the config and builds the process around it. Nothing listens yet.
  * @param given taken in place of what is on disk
+ * @param primary the way to the process whose memory the workers share
  * @throws GatewayError `config_invalid`.
  */
 export async function createRuntime(
@@ -49,6 +51,7 @@ export async function createRuntime(
   masterKey: Secret,
   fleetOf: (local: Fleet, gateway: Gateway) => Fleet,
   given?: GivenConfig,
+  primary?: MessagePort,
 ): Promise<Runtime> {
   const { secrets, announce } = watchSecrets()
   const source: ConfigSource = { path: options.configPath, strict: options.strict, secrets }
@@ -82,7 +85,7 @@ export async function createRuntime(
   })
   const doors = new EgressDoors(snapshot.egress, { denials })
   const { live, cooldown } = services.routing
-  const state = new MemoryState()
+  const state = await openState(loaded, primary, log)
   const governed = await openGovernance({
     loaded,
     configPath: options.configPath,

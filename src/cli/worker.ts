@@ -4,6 +4,7 @@ import type { Gateway } from '../pipeline/gateway.ts'
 import type { SecretStatus } from '../platform/secrets/secrets.ts'
 import type { DenialRecord } from '../platform/security/egress-denials.ts'
 import { Secret } from '../platform/security/secret.ts'
+import { ipcPort } from '../platform/shared-state/fleet/ipc.ts'
 import type { Fleet, ReloadResult } from '../surfaces/fleet.ts'
 import type { ServeOptions } from './arguments.ts'
 import { loadTexts } from './config-source.ts'
@@ -51,7 +52,7 @@ export async function runWorker(options: ServeOptions): Promise<void> {
         undefined,
     }
   }
-  const runtime = await orExit(() => createRuntime(options, key, fleetOf, config), fail)
+  const runtime = await orExit(() => createRuntime(options, key, fleetOf, config, ipcPort(process)), fail)
   if (local !== undefined) own = { runtime, local }
   // The primary decides.
   process.on('SIGHUP', () => {})

@@ -8,6 +8,7 @@ import type { SharedState } from '../../src/platform/shared-state/shared-state.t
 import { type RedisCluster, redisMissing, startRedis, startRedisCluster } from '../harness/services/redis.ts'
 import { type Service, usable } from '../harness/services.ts'
 import { ClientProcess } from './shared-state/client-process.ts'
+import { eventually } from './shared-state/eventually.ts'
 import { standOf, unique } from './shared-state/world.ts'
 
 /** Real processes that use one shared state. */
@@ -68,7 +69,7 @@ function processesShare({ observer, start }: Several): void {
     expect(await victim.tell('take', key, 500, 1000, 1500)).toBe(500)
     expect(await survivor!.tell('take', key, 500, 10, 1500)).toBe(0)
     await victim.kill()
-    await expect.poll(() => standOf(observer(), key), { timeout: 10_000 }).toEqual([0, 0])
+    await eventually(() => standOf(observer(), key)).toEqual([0, 0])
     expect(await survivor!.tell('take', key, 500, 1000, 60_000)).toBe(500)
   })
 }
@@ -91,7 +92,7 @@ describe('workers of one primary', () => {
     const worker = await start()
     expect(await worker.tell('take', key, 500, 1000, 3_600_000)).toBe(500)
     await worker.kill()
-    await expect.poll(() => standOf(primary, key)).toEqual([0, 0])
+    await eventually(() => standOf(primary, key)).toEqual([0, 0])
   })
 })
 

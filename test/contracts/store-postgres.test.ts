@@ -213,6 +213,19 @@ describe.skipIf(!services.postgres)('the store on PostgreSQL', () => {
       await other.close()
     })
 
+    it('sets nothing at connect behind a pooler', async () => {
+      await asAdmin('create database pooled')
+      await open({}, `${server.url.replace(/postgres$/, 'pooled')}?pgbouncer=true`)
+      const { rows } = await sql`select schemaname, current_setting('statement_timeout') as timeout
+        from pg_tables where tablename = 'ledger'`.execute(store.db)
+      expect(rows).toEqual([{ schemaname: 'public', timeout: '0' }])
+      const other = await openStore({ kind: 'postgres', url: new Secret(`${server.url}?schema=plainly`) })
+      const set = await sql`select schemaname, current_setting('statement_timeout') as timeout
+        from pg_tables where tablename = 'ledger' and schemaname = 'plainly'`.execute(other.db)
+      await other.close()
+      expect(set.rows).toEqual([{ schemaname: 'plainly', timeout: '30s' }])
+    })
+
     it('loses no count of two processes that write at once', async () => {
       const url = freshUrl()
       await open({}, url)

@@ -5,6 +5,7 @@ import { audit } from '../../src/cli/audit.ts'
 import { eventually, get, metric } from '../control/setup.ts'
 import type { Gateway } from '../harness/gateway.ts'
 import type { S3Server } from './audit-s3.ts'
+import { done } from './setup.ts'
 
 export interface Shipped {
   /** Numbers of all records in all objects, in the order of the objects' names. */
@@ -37,15 +38,20 @@ export async function verifyShipped(s3: S3Server, prefix: string, ...args: strin
 
 export const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1)
 
-export async function backlog(gateway: Gateway, sink: string): Promise<number> {
-  return metric((await get(gateway, '/metrics')).text, 'routeiq_audit_sink_backlog_records', { sink })
-}
-
-/** Resolves when the sink has everything. */
-export async function drained(gateway: Gateway, sink: string): Promise<void> {
+/** Resolves when the gauge shows so many records that the sink has not confirmed. */
+export async function backlogOf(gateway: Gateway, sink: string, records: number): Promise<void> {
   await eventually(async () => {
     const text = (await get(gateway, '/metrics')).text
-    const shipped = text.includes(`routeiq_audit_sink_backlog_records{sink="${sink}"}`)
-    return shipped && metric(text, 'routeiq_audit_sink_backlog_records', { sink }) === 0 ? true : undefined
+    const known = text.includes(`routeiq_audit_sink_backlog_records{sink="${sink}"}`)
+    return known && metric(text, 'routeiq_audit_sink_backlog_records', { sink }) === records ? true : undefined
+  }, 30_000)
+}
+
+/** Resolves when the sink has everything that is recorded now. */
+export async function drained(gateway: Gateway, sink: string): Promise<void> {
+  const total = Number((await done(gateway, 'GET', '/audit'))['total'])
+  await eventually(async () => {
+    const text = (await get(gateway, '/metrics')).text
+    return metric(text, 'routeiq_audit_sink_seq', { sink }) >= total ? true : undefined
   }, 90_000)
 }

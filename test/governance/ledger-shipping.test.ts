@@ -396,8 +396,8 @@ describe.each(stores)('on $name', ({ name, available }) => {
       })
       const members: Record<string, (given: SpendRecord) => readonly (string | undefined)[]> = {
         all: () => [''],
-        user: given => [given.caller.userId],
-        team: given => [given.caller.teamId],
+        user: given => [given.caller.userId ?? ''],
+        team: given => [given.caller.teamId ?? ''],
         team_member: ({ caller: { teamId, userId } }) => [teamId && userId && `${teamId}/${userId}`],
         organization: given => [given.caller.organizationId],
         project: given => [given.caller.projectId],

@@ -1,5 +1,4 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 import type { Clock } from '../../platform/clock.ts'
 import { EgressDoors } from '../../platform/security/egress-doors.ts'
@@ -93,7 +92,7 @@ export class LoopbackServer {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    return `http://127.0.0.1:${(this.#server.address() as { readonly port: number }).port}`
   }
 
   asked(path: string): number {

@@ -1,10 +1,5 @@
-import {
-  type AuthenticationConfig,
-  type AuthenticationServices,
-  type ConfiguredWays,
-  configureWays,
-  principalOfKey,
-} from './configured-ways.ts'
+import type { AuthenticationConfig, AuthenticationServices } from './authentication-config.ts'
+import { type ConfiguredWays, configureWays, principalOfKey } from './configured-ways.ts'
 import { sessionPrefix } from './login/session.ts'
 import type { LoginParts } from './login-parts.ts'
 import type { PresentedRequest } from './presented.ts'

@@ -1,6 +1,6 @@
 import type { Clock } from '../../platform/clock.ts'
 import type { Role } from '../authorization/roles.ts'
-import type { AuthenticationConfig, AuthenticationServices } from './configured-ways.ts'
+import type { AuthenticationConfig, AuthenticationServices } from './authentication-config.ts'
 import type { CallerPlane } from './control-plane.ts'
 import { KeyMappings } from './jwt/key-mappings.ts'
 import { FirstRun } from './login/first-run.ts'

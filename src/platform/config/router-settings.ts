@@ -3,7 +3,9 @@ import { defaultDeploymentParams } from './deployment-params.ts'
 import { providerBudgets } from './limit-settings.ts'
 import { allowedFailsPolicy, fallbackList, retryPolicy } from './router-policies.ts'
 import { defaulted, ignored, key, later, laterControl, required, section } from './section.ts'
-import { count, flag, name, names, positiveCount, seconds } from './values.ts'
+import { count, flag, name, names, positiveCount, seconds, secret } from './values.ts'
+
+const redisNodes = z.array(z.object({ host: name, port: positiveCount })).min(1)
 
 export const routingStrategies = [
   'simple-shuffle',
@@ -108,6 +110,19 @@ export const routerSettings = section(
       positiveCount,
       'max_parallel_requests for deployments without one. Default: no limit.',
     ),
+    redis_host: key(
+      name,
+      'Redis or Valkey that replicas share limits, locks and messages through. Default: REDIS_HOST.',
+    ),
+    redis_port: key(positiveCount, 'Its port. Default: REDIS_PORT.', { default: 6379 }),
+    redis_username: key(name, 'Its user. Default: REDIS_USERNAME.'),
+    redis_password: key(secret, 'Its password. Default: REDIS_PASSWORD.'),
+    redis_db: key(count, 'Its database number. Default: REDIS_DB.', { default: 0 }),
+    redis_url: key(
+      secret,
+      '`redis://user:password@host:6379/0`, `rediss://…` with TLS, `unix:///path`; wins over the keys above. Default: REDIS_URL.',
+    ),
+    redis_startup_nodes: key(redisNodes, 'Nodes of a Redis Cluster: `[{host, port}]`. Default: REDIS_CLUSTER_NODES.'),
     ignore_invalid_deployments: defaulted(
       flag,
       false,
@@ -118,11 +133,6 @@ export const routerSettings = section(
     ...later({
       routing_groups: 'Routing strategy per group.',
       weights: 'Weights by group.',
-      redis_host: 'Redis host for state shared by replicas.',
-      redis_port: 'Redis port.',
-      redis_password: 'Redis password.',
-      redis_db: 'Redis database number.',
-      redis_url: 'Redis URL.',
       cache_responses: ['Cache answers.', false],
       cache_kwargs: 'Settings of the answer cache.',
       caching_groups: 'Groups that share cached answers.',
@@ -137,7 +147,6 @@ export const routerSettings = section(
       assistants_config: 'Settings of the assistants API.',
       search_tools: 'Search tools.',
       alerting_config: 'Alerts from the router.',
-      redis_startup_nodes: 'Nodes of a Redis cluster.',
     }),
     ...laterControl({
       guardrail_list: 'Guardrails.',

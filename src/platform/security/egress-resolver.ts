@@ -36,7 +36,8 @@ export function dnsResolver(servers: readonly string[]): Resolver {
     const message = 'routeiq.egress.dns_servers: write addresses, "10.0.0.53" or "10.0.0.53:5353"; no names.'
     throw new GatewayError('config_invalid', message)
   }
-  return async host => {
+  return async name => {
+    const host = name.endsWith('.') ? name.slice(0, -1) : name
     // RFC 6761 §6.3: no server is asked for these.
     if (host === 'localhost' || host.endsWith('.localhost')) return loopback
     const [v4, v6] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)])

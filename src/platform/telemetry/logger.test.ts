@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { UpstreamFailure } from '../errors/gateway-error.ts'
+import { LiveSecret } from '../secrets/live-secret.ts'
 import { Secret } from '../security/secret.ts'
 import { createLogger, flushLogs, type Logger, type LogOptions } from './logger.ts'
 
@@ -60,6 +61,16 @@ describe('redaction', () => {
       'an error under another key',
       logger => logger.error({ reason: Object.assign(new Error('x'), { token: key }) }, 'x'),
     ],
+    [
+      'a secret that may change',
+      logger => {
+        const live = new LiveSecret('os.environ/KEY', key, { refresh: async () => {}, grace: () => 0 })
+        logger.info({ live, inUse: live.inUse }, `key ${live}`)
+      },
+    ],
+    ['the user part of a URL', logger => logger.info(`at postgres://gateway:${key.slice(8)}@db:5432/x`)],
+    ['a password with an @ in it', logger => logger.info({ url: `redis://:p@${key.slice(8)}@cache:6379` })],
+    ['a vault’s token', logger => logger.info({ headers: { 'X-Vault-Token': key.slice(8) } }, `hvs.${key.slice(8)}`)],
     ['JSON inside a string', logger => logger.info(JSON.stringify({ 'x-api-key': key.slice(8) }))],
     ['a header in prose', logger => logger.info(`sent x-api-key: ${key.slice(8)}`)],
     ['a message cut in the middle of a key', logger => logger.error(new Error(`${'x '.repeat(992)}${key}`))],
@@ -72,7 +83,13 @@ describe('redaction', () => {
   })
 
   it('leaves the rest as it is', () => {
-    const fields = { model: 'task-sk', note: 'asking for api-key rotation', n: 1, path: '/v1/messages?beta=true' }
+    const fields = {
+      model: 'task-sk',
+      note: 'asking for api-key rotation',
+      n: 1,
+      path: '/v1/messages?beta=true',
+      at: 'http://host:8080/a@b',
+    }
     expect(record(logger => logger.info(fields, 'Basic authentication is off; the disk-usage is low'))).toMatchObject({
       ...fields,
       msg: 'Basic authentication is off; the disk-usage is low',

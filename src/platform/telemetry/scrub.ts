@@ -13,6 +13,9 @@ const headerNames = [
   'x-goog-api-key',
   'x-litellm-api-key',
   'x-amz-security-token',
+  'x-vault-token',
+  'x-identity-header',
+  'x-aws-ec2-metadata-token',
   'ocp-apim-subscription-key',
   'cookie',
   'set-cookie',
@@ -26,8 +29,10 @@ const credentials = new RegExp(
   [
     String.raw`\b((?:[Bb]earer|BEARER)\s+)[\w.~+/=-]{8,}`,
     String.raw`\b((?:[Bb]asic|BASIC)\s+)[\w+/=-]{16,}`,
-    String.raw`([?&](?:key|api[_-]?key|access_token|token|sig|signature|X-Amz-Signature|X-Amz-Security-Token)=)[^&\s"'\\]+`,
-    String.raw`\b(?:sk-|gsk_|xai-|hf_|pplx-|nvapi-|r8_|ghp_|github_pat_|glpat-)[\w.-]{4,}`,
+    String.raw`([?&](?:key|api[_-]?key|access_token|token|sig|signature|client_secret|password|X-Amz-Signature|X-Amz-Security-Token)=)[^&\s"'\\]+`,
+    // The user part of a URL, a database's for one: what stands before the last @ of its authority.
+    String.raw`(:\/\/)[^\s/?#"'\\@:]*:[^\s/?#"'\\]+(?=@)`,
+    String.raw`\b(?:sk-|gsk_|xai-|hf_|pplx-|nvapi-|r8_|ghp_|github_pat_|glpat-|hv[sbr]\.)[\w.-]{4,}`,
     String.raw`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b`,
     String.raw`\bAIza[\w-]{30,}`,
     String.raw`\bya29\.[\w.-]{20,}`,
@@ -37,7 +42,7 @@ const credentials = new RegExp(
 )
 
 /** No header name in the text: three of the four expressions are not needed (0.6 µs of a 400-byte line, not 1.4). */
-const mentionsHeader = /auth|api-key|cookie|subscription-key|security-token/i
+const mentionsHeader = /auth|api-key|cookie|subscription-key|(?:security|vault|metadata)-token|identity-header/i
 
 /** `x-api-key: value` in prose, also where a JSON text was put inside a string (`\"x-api-key\":\"value\"`). */
 const headerInText = new RegExp(
@@ -47,9 +52,12 @@ const headerInText = new RegExp(
 
 /** Text without the credentials that can be told by their look. */
 export function scrubText(text: string): string {
-  const scrubbed = text.replace(credentials, (_match, bearer?: string, basic?: string, parameter?: string) => {
-    return `${bearer ?? basic ?? parameter ?? ''}${redacted}`
-  })
+  const scrubbed = text.replace(
+    credentials,
+    (_match, bearer?: string, basic?: string, parameter?: string, scheme?: string) => {
+      return `${bearer ?? basic ?? parameter ?? scheme ?? ''}${redacted}`
+    },
+  )
   return mentionsHeader.test(scrubbed) ? scrubbed.replace(headerInText, `$1$2${redacted}`) : scrubbed
 }
 

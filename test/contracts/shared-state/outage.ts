@@ -4,6 +4,7 @@ import {
   type SharedStateEvents,
   StateUnavailable,
 } from '../../../src/platform/shared-state/shared-state.ts'
+import { eventually } from './eventually.ts'
 import { item, longTtl, sleep, standOf, unique } from './world.ts'
 
 /** What a state tells, kept. */
@@ -25,11 +26,10 @@ export async function reserveOnce(state: SharedState, key: string, id = unique()
   return id
 }
 
-export const comesBack = (state: SharedState): Promise<void> =>
-  expect.poll(() => state.available, { timeout: 15_000 }).toBe(true)
+export const comesBack = (state: SharedState): Promise<void> => eventually(() => state.available).toBe(true)
 
 export const stands = (state: SharedState, key: string, used: number, reserved: number): Promise<void> =>
-  expect.poll(() => standOf(state, key).catch(() => undefined), { timeout: 15_000 }).toEqual([used, reserved])
+  eventually(() => standOf(state, key).catch(() => undefined)).toEqual([used, reserved])
 
 /** One call waits for the time-out, which marks the outage; all others fail without waiting. */
 export async function failsFast(state: SharedState, timeout: number): Promise<void> {

@@ -13,4 +13,5 @@ process.on('message', (message: { test?: string; now?: number; member?: number }
   if (message.test === 'time') now = message.now ?? now
   if (message.test === 'connect') server.connect(message.member ?? 0, membersPort(port, message.member ?? 0))
 })
+process.send?.({ test: 'ready' })
 process.on('disconnect', () => process.exit())

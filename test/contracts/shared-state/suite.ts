@@ -6,6 +6,7 @@ import {
   StateUnavailable,
   type Window,
 } from '../../../src/platform/shared-state/shared-state.ts'
+import { eventually } from './eventually.ts'
 import { forever, item, live, longTtl, perMinute, settled, standOf, unique, type World } from './world.ts'
 
 /** What every adapter of the shared state must do. */
@@ -542,7 +543,7 @@ export function sharedStateContract(make: () => Promise<World>): void {
       await state.publish(channel, 'one')
       await state.publish(channel, 'two 🙂')
       await other.publish(elsewhere, 'three')
-      await expect.poll(() => heard).toEqual([['one', 'two 🙂'], ['one', 'two 🙂'], ['three']])
+      await eventually(() => heard).toEqual([['one', 'two 🙂'], ['one', 'two 🙂'], ['three']])
     })
 
     it('stop when unsubscribed, and come again', async () => {
@@ -553,7 +554,7 @@ export function sharedStateContract(make: () => Promise<World>): void {
       const stopTwin = state.subscribe(channel, hear)
       stop()
       await state.publish(channel, 'one')
-      await expect.poll(() => heard).toEqual(['one'])
+      await eventually(() => heard).toEqual(['one'])
       stopTwin()
       stopTwin()
       await state.publish(channel, 'two')
@@ -562,7 +563,7 @@ export function sharedStateContract(make: () => Promise<World>): void {
       state.subscribe(channel, hear)
       await state.get('x')
       await state.publish(channel, 'three')
-      await expect.poll(() => heard).toEqual(['one', 'three'])
+      await eventually(() => heard).toEqual(['one', 'three'])
     })
 
     it('reach the others when one subscriber throws', async () => {
@@ -574,7 +575,7 @@ export function sharedStateContract(make: () => Promise<World>): void {
       state.subscribe(channel, message => heard.push(message))
       await state.get('x')
       await state.publish(channel, 'one')
-      await expect.poll(() => heard).toEqual(['one'])
+      await eventually(() => heard).toEqual(['one'])
     })
   })
 

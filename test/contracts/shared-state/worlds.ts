@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { MessageChannel, type MessagePort as ThreadPort } from 'node:worker_threads'
 import { createClient, createCluster } from 'redis'
@@ -63,8 +63,7 @@ export async function channelWorld(): Promise<World> {
 
 /** The primary is another process; this one speaks to it as its workers do, over Node's channel. */
 export async function forkWorld(): Promise<World> {
-  const child = fork(fileURLToPath(new URL('./primary-program.ts', import.meta.url)), { execArgv: [] })
-  child.setMaxListeners(50)
+  const child = await forkPrimary()
   const clock = new TestClock()
   const opened: SharedState[] = []
   const tell = (message: unknown): Promise<void> =>
@@ -92,6 +91,16 @@ export async function forkWorld(): Promise<World> {
       child.kill('SIGKILL')
     },
   }
+}
+
+/** A primary with a clock that stands still until told. */
+export function forkPrimary(): Promise<ChildProcess> {
+  const child = fork(fileURLToPath(new URL('./primary-program.ts', import.meta.url)), { execArgv: [] })
+  child.setMaxListeners(50)
+  return new Promise((resolve, reject) => {
+    child.once('message', () => resolve(child))
+    child.once('exit', code => reject(new Error(`the primary ended with ${code}`)))
+  })
 }
 
 export async function redisWorld(node: RedisNode): Promise<World> {

@@ -1,4 +1,3 @@
-import type { ConnectionOptions } from 'node:tls'
 import type { Producer, ProducerOptions } from '@platformatic/kafka'
 import type { Secret } from '../../../platform/security/secret.ts'
 import type { Logger } from '../../../platform/telemetry/logger.ts'
@@ -14,7 +13,10 @@ export interface KafkaSinkSettings {
   readonly topic: string
   readonly clientId: string
   readonly sasl: KafkaSasl | undefined
-  readonly tls: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername' | 'rejectUnauthorized'> | undefined
+  /** Certificates in PEM; undefined: plain text. */
+  readonly tls:
+    | { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer; readonly servername?: string }
+    | undefined
   readonly limits: BatchLimits
 }
 

@@ -28,6 +28,7 @@ export class Connection {
   readonly #waiting = new Map<number, Waiting>()
   #lastId = 0
   #failure: Error | undefined
+  #isOpen = false
   #busySince = 0
   readonly #onOutage: (error: StoreUnavailable) => void
 
@@ -48,6 +49,8 @@ export class Connection {
       this.#worker.once('message', (message: Opened) => {
         this.#worker.on('message', (answer: Answer) => this.#answered(answer))
         if (!message.opened) return reject(this.#fail(fromThread(message.error)))
+        this.#isOpen = true
+        this.#busySince = performance.now()
         this.#rest()
         resolve()
       })
@@ -68,9 +71,9 @@ export class Connection {
     return this.#failure === undefined
   }
 
-  /** How long the statement that runs now has kept others waiting, milliseconds; 0 when idle. */
+  /** For how long the statement that runs now has been running, milliseconds; 0 when idle or still being opened. */
   get busyFor(): number {
-    return this.#waiting.size === 0 ? 0 : performance.now() - this.#busySince
+    return this.#waiting.size === 0 || !this.#isOpen ? 0 : performance.now() - this.#busySince
   }
 
   /** Statements wait in the thread, in order; also until it has opened the database. */

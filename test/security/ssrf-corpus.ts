@@ -1,0 +1,381 @@
+import type { PurposeSettings } from '../../src/platform/security/egress-policies.ts'
+
+/** A URL that must be refused, and its twin that must pass: the same URL under rules that allow it, or another spelling. */
+export interface Hostile {
+  readonly url: string
+  readonly rules: PurposeSettings
+  /** Where the twin cannot be the same URL (its scheme, its user part). */
+  readonly twin?: string
+  /** Rules under which it is refused; default none. */
+  readonly under?: PurposeSettings
+}
+
+const byCidr = (cidr: string, ...urls: readonly string[]): Hostile[] =>
+  urls.map(url => ({ url, rules: { allow_cidrs: [cidr] } }))
+const byHost = (host: string, ...urls: readonly string[]): Hostile[] =>
+  urls.map(url => ({ url, rules: { allow_hosts: [host] } }))
+
+/** 127.0.0.1 as the WHATWG URL parser, and a careless one, may be told it. */
+const loopbackSpellings = byCidr(
+  '127.0.0.1/32',
+  'http://127.0.0.1/',
+  'http://127.1/',
+  'http://127.0.1/',
+  'http://2130706433/',
+  'http://017700000001/',
+  'http://0x7f000001/',
+  'http://0X7F000001/',
+  'http://0x007f000001/',
+  'http://0x7f.1/',
+  'http://0x7f.0.1/',
+  'http://0x7f.0x0.0x0.0x1/',
+  'http://0177.1/',
+  'http://0177.0.0.1/',
+  'http://0177.0000.0000.0001/',
+  'http://00177.0.0.01/',
+  'http://127.0x0.1/',
+  'http://0x7f.0.0.01/',
+  'http://127.000.000.001/',
+  'http://127.0.0.1./',
+  'http://127.1./',
+  'http://%31%32%37.0.0.1/',
+  'http://127%2e0%2e0%2e1/',
+  'http://127.0.0.%31/',
+  'http://①②⑦.⓪.⓪.①/',
+  'http://１２７.０.０.１/',
+  'http://127。0。0。1/',
+  'http://127．0．0．1/',
+  'http://127｡0｡0｡1/',
+  'http://0x7Ｆ.1/',
+  'http://127.0.0.1:8080/v1?x=http://models.example/',
+  'http://127.0.0.1/#@models.example/',
+  'http://127.0.0.1?@models.example/',
+  'http://127.0.0.1\\@models.example/',
+  'http:\\\\127.0.0.1\\',
+  'http:127.0.0.1',
+  'http:/127.0.0.1',
+  'http:///127.0.0.1',
+  'http:////127.0.0.1//',
+  ' http://127.0.0.1 ',
+  '\u0000http://127.0.0.1',
+  'ht\ntp://127.0.\t0.1/',
+  'HTTP://127.0.0.1/',
+  'https://127.0.0.1/',
+  'http://127.0.0.1:80/',
+  'http://127.0.0.1:00080/',
+)
+
+const otherV4 = [
+  ...byCidr(
+    '127.0.0.0/8',
+    'http://127.0.0.2/',
+    'http://127.255.255.254/',
+    'http://127.127.127.127/',
+    'http://0x7f.0xffffff/',
+  ),
+  ...byCidr(
+    '0.0.0.0/8',
+    'http://0/',
+    'http://0.0.0.0/',
+    'http://0x0/',
+    'http://00000.0/',
+    'http://0.1.2.3/',
+    'http://[::ffff:0:0]/',
+  ),
+  ...byCidr(
+    '10.0.0.0/8',
+    'http://10.0.0.1/',
+    'http://10.1/',
+    'http://0xa000001/',
+    'http://167772161/',
+    'http://012.0.0.1/',
+  ),
+  ...byCidr(
+    '172.16.0.0/12',
+    'http://172.16.0.1/',
+    'http://172.31.255.255/',
+    'http://0xac.0x10.1/',
+    'http://2886729729/',
+  ),
+  ...byCidr(
+    '192.168.0.0/16',
+    'http://192.168.0.1/',
+    'http://192.168.257/',
+    'http://3232235521/',
+    'http://0300.0250.0.1/',
+  ),
+  ...byCidr('169.254.0.0/16', 'http://169.254.1.1/', 'http://0xa9fe0101/'),
+  ...byCidr('100.64.0.0/10', 'http://100.64.0.1/', 'http://100.127.255.254/'),
+  ...byCidr('192.0.0.0/24', 'http://192.0.0.8/'),
+  ...byCidr('192.0.2.0/24', 'http://192.0.2.1/'),
+  ...byCidr('192.88.99.0/24', 'http://192.88.99.1/'),
+  ...byCidr('198.18.0.0/15', 'http://198.18.0.1/', 'http://198.19.255.255/'),
+  ...byCidr('198.51.100.0/24', 'http://198.51.100.1/'),
+  ...byCidr('203.0.113.0/24', 'http://203.0.113.1/'),
+  ...byCidr('224.0.0.0/4', 'http://224.0.0.1/', 'http://239.255.255.250/'),
+  ...byCidr('240.0.0.0/4', 'http://240.0.0.1/'),
+  ...byCidr('255.255.255.255/32', 'http://255.255.255.255/', 'http://4294967295/', 'http://0xffffffff/'),
+]
+
+/** Only the exact address opens these; every one is refused under the widest rules too (see the test). */
+export const metadata: readonly Hostile[] = [
+  ...byCidr(
+    '169.254.169.254/32',
+    'http://169.254.169.254/latest/meta-data/iam/security-credentials/',
+    'http://169.254.169.254/computeMetadata/v1/',
+    'http://169.254.169.254/metadata/instance?api-version=2021-02-01',
+    'http://2852039166/',
+    'http://0xa9fea9fe/',
+    'http://0xa9.0xfe.0xa9.0xfe/',
+    'http://0251.0376.0251.0376/',
+    'http://025177524776/',
+    'http://169.254.43518/',
+    'http://169.16689662/',
+    'http://169.254.169.254./',
+    'http://①⑥⑨。②⑤④。①⑥⑨。②⑤④/',
+    'http://[::ffff:169.254.169.254]/',
+    'http://[::ffff:a9fe:a9fe]/',
+    'http://[0:0:0:0:0:ffff:a9fe:a9fe]/',
+  ),
+  ...byCidr('64:ff9b::a9fe:a9fe/128', 'http://[64:ff9b::169.254.169.254]/', 'http://[64:ff9b::a9fe:a9fe]/'),
+  ...byCidr('2002:a9fe:a9fe::/128', 'http://[2002:a9fe:a9fe::]/'),
+  ...byCidr('::a9fe:a9fe/128', 'http://[::169.254.169.254]/'),
+  ...byCidr('2001::5601:5601/128', 'http://[2001:0:0:0:0:0:5601:5601]/'),
+  ...byCidr('169.254.170.2/32', 'http://169.254.170.2/v2/credentials/x'),
+  ...byCidr('169.254.170.23/32', 'http://169.254.170.23/v1/credentials'),
+  ...byCidr('100.100.100.200/32', 'http://100.100.100.200/latest/meta-data/', 'http://1684301000/'),
+  ...byCidr('100.96.0.96/32', 'http://100.96.0.96/'),
+  ...byCidr('168.63.129.16/32', 'http://168.63.129.16/machine?comp=goalstate', 'http://0xa83f8110/'),
+  ...byCidr('169.254.0.23/32', 'http://169.254.0.23/'),
+  ...byCidr('169.254.42.42/32', 'http://169.254.42.42/conf'),
+  ...byCidr('169.254.169.250/32', 'http://169.254.169.250/'),
+  ...byCidr('192.0.0.192/32', 'http://192.0.0.192/latest/'),
+  ...byCidr('fd00:ec2::254/128', 'http://[fd00:ec2::254]/', 'http://[fd00:0ec2:0:0:0:0:0:0254]/'),
+  ...byCidr('fd00:ec2::23/128', 'http://[fd00:ec2::23]/'),
+  ...byCidr('fd20:ce::254/128', 'http://[fd20:ce::254]/'),
+  ...byCidr('fd00:c1::a9fe:a9fe/128', 'http://[fd00:c1::a9fe:a9fe]/'),
+  ...byCidr('fd00:a9fe:a9fe::1/128', 'http://[fd00:a9fe:a9fe::1]/'),
+  ...byCidr('fd00:42::42/128', 'http://[fd00:42::42]/'),
+  ...byCidr('fe80::a9fe:a9fe/128', 'http://[fe80::a9fe:a9fe]/'),
+]
+
+const v6 = [
+  ...byCidr(
+    '::1/128',
+    'http://[::1]/',
+    'http://[0:0:0:0:0:0:0:1]/',
+    'http://[0000:0000:0000:0000:0000:0000:0000:0001]/',
+    'http://[::0.0.0.1]/',
+  ),
+  ...byCidr('::/128', 'http://[::]/', 'http://[0::0]/'),
+  ...byCidr(
+    '127.0.0.0/8',
+    'http://[::ffff:127.0.0.1]/',
+    'http://[::ffff:7f00:1]/',
+    'http://[::FFFF:7F00:0001]/',
+    'http://[0:0:0:0:0:ffff:127.0.0.1]/',
+  ),
+  ...byCidr('10.0.0.0/8', 'http://[::ffff:10.0.0.1]/', 'http://[::ffff:a00:1]/'),
+  ...byCidr('192.168.0.0/16', 'http://[::ffff:192.168.0.1]/'),
+  ...byCidr('::/96', 'http://[::127.0.0.1]/', 'http://[::7f00:1]/', 'http://[::10.0.0.1]/'),
+  ...byCidr('::ffff:0:0:0/96', 'http://[::ffff:0:127.0.0.1]/'),
+  ...byCidr(
+    '64:ff9b::/96',
+    'http://[64:ff9b::127.0.0.1]/',
+    'http://[64:ff9b::a00:1]/',
+    'http://[0064:ff9b::7f00:0001]/',
+  ),
+  ...byCidr('64:ff9b:1::/48', 'http://[64:ff9b:1::10.0.0.1]/', 'http://[64:ff9b:1:7f00:0:100::]/'),
+  ...byCidr('2002::/16', 'http://[2002:7f00:1::]/', 'http://[2002:a00:1::1]/', 'http://[2002:c0a8:1::]/'),
+  ...byCidr('2001::/32', 'http://[2001:0:4136:e378:8000:63bf:80ff:fffe]/', 'http://[2001:0000::f5ff:fffe]/'),
+  ...byCidr('2600:1f00::/32', 'http://[2600:1f00::5efe:127.0.0.1]/', 'http://[2600:1f00::200:5efe:a00:1]/'),
+  ...byCidr('fc00::/7', 'http://[fc00::1]/', 'http://[fd12:3456:789a::1]/', 'http://[fdff:ffff::1]/'),
+  ...byCidr('fe80::/10', 'http://[fe80::1]/', 'http://[FE80::1]/', 'http://[febf::1]/'),
+  ...byCidr('fec0::/10', 'http://[fec0::1]/'),
+  ...byCidr('ff00::/8', 'http://[ff02::1]/', 'http://[ff0e::1]/'),
+  ...byCidr('2001:db8::/32', 'http://[2001:db8::1]/'),
+  ...byCidr('2001:20::/28', 'http://[2001:20::1]/'),
+  ...byCidr('100::/64', 'http://[100::1]/'),
+  ...byCidr('4000::/3', 'http://[4000::1]/'),
+  ...byCidr('5f00::/16', 'http://[5f00::1]/'),
+]
+
+const localNames = [
+  ...byHost(
+    'localhost',
+    'http://localhost/',
+    'http://LOCALHOST/',
+    'http://localhost./',
+    'http://LocalHost:8080/v1',
+    'http://l%6fcalhost/',
+    'http://ｌｏｃａｌｈｏｓｔ/',
+    'http://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ/',
+    'http://localhost\t/',
+    'http://local\u00adhost/',
+  ),
+  ...byHost('*.localhost', 'http://api.localhost/', 'http://a.b.localhost./', 'http://127.0.0.1.localhost/'),
+]
+
+const models: PurposeSettings = { allow_hosts: ['models.example'] }
+const plain = 'http://models.example/'
+
+/** No address at all, another scheme, or a user part: the twin says the same without the trick. */
+export const unopened: readonly Hostile[] = [
+  'file:///etc/passwd',
+  'file://localhost/etc/passwd',
+  'FILE:///etc/passwd',
+  'ftp://models.example/',
+  'sftp://models.example/',
+  'gopher://models.example:70/_x',
+  'dict://models.example:11211/stat',
+  'ldap://models.example/',
+  'tftp://models.example/x',
+  'telnet://models.example/',
+  'ssh://models.example/',
+  'ws://models.example/',
+  'wss://models.example/',
+  'jar:http://models.example!/',
+  'netdoc:///etc/passwd',
+  'data:text/plain,x',
+  'javascript:alert(1)',
+  'blob:http://models.example/x',
+  'view-source:http://models.example/',
+  'unix:/var/run/docker.sock',
+  'http+unix://%2Fvar%2Frun%2Fdocker.sock/',
+  'about:blank',
+  'mailto:x@models.example',
+  'http://user@models.example/',
+  'http://user:pass@models.example/',
+  'http://:pass@models.example/',
+  'http://models.example@127.0.0.1/',
+  'http://models.example:80@127.0.0.1/',
+  'http://models.example%2f@127.0.0.1/',
+  'http://models.example%00@127.0.0.1/',
+  'http://user:pass@[::1]/',
+  'http://@@127.0.0.1/',
+  'http://[fe80::1%25eth0]/',
+  'http://[fe80::1%eth0]/',
+  'http://[::1',
+  'http://[::ffff:999.0.0.1]/',
+  'http://[1::2::3]/',
+  'http://256.256.256.256/',
+  'http://1.2.3.4.5/',
+  'http://0x1.0x2.0x3.0x4.0x5/',
+  'http://127.0.0.1.1/',
+  'http://4294967296/',
+  'http://0x100000000/',
+  'http://127.0.0.256/',
+  'http://models.example:65536/',
+  'http://models.example:x/',
+  'http://mod els.example/',
+  'http://models.example%00.evil.test/',
+  'http://models^example/',
+  'http://xn--/',
+  'http://',
+  'http:///',
+  '//models.example/',
+  'models.example',
+  'models.example:80',
+  '/v1',
+  '',
+].map(url => ({ url, twin: plain, rules: models }))
+
+/** Services that act on a line inside an HTTP request. */
+const ports = [
+  21, 22, 23, 25, 53, 69, 79, 110, 111, 119, 135, 139, 143, 389, 465, 587, 993, 2049, 5060, 6000, 6379, 6667, 11211,
+].map((port): Hostile => ({ url: `http://93.184.215.14:${port}/`, rules: { allow_hosts: [`93.184.215.14:${port}`] } }))
+
+/** What reads like an entry of the list and is none. The addresses behind the names are private (see the resolver). */
+const likeTheList: Hostile[] = [
+  ...[
+    'http://models.example.evil.test/',
+    'http://xmodels.example/',
+    'http://x-models.example/',
+    'http://models.example.evil.test/models.example',
+    'http://evil.test/models.example',
+    'http://evil.test/?models.example',
+    'http://evil.test#models.example',
+    'http://evil.test\\.models.example/',
+    'http://models.exampleevil.test/',
+    'http://models%2eexample.evil.test/',
+    'http://mоdels.example/',
+    'http://sub.models.example/',
+    'http://models.exam.ple/',
+  ].map(url => ({ url, twin: plain, rules: models, under: models })),
+  ...['http://models.example/', 'http://xmodels.example/', 'http://a.models.example.evil.test/'].map(url => ({
+    url,
+    twin: 'http://a.models.example/',
+    rules: { allow_hosts: ['*.models.example'] },
+    under: { allow_hosts: ['*.models.example'] },
+  })),
+  {
+    url: 'http://models.example:8081/',
+    twin: 'http://models.example:8080/',
+    rules: { allow_hosts: ['models.example:8080'] },
+    under: { allow_hosts: ['models.example:8080'] },
+  },
+  {
+    url: 'https://models.example/',
+    twin: 'https://models.example:80/',
+    rules: { allow_hosts: ['models.example:80'] },
+    under: { allow_hosts: ['models.example:80'] },
+  },
+  ...[
+    ['10.1.0.0/16', 'http://10.10.0.1/', 'http://10.1.0.1/'],
+    ['10.1.0.0/16', 'http://10.100.0.1/', 'http://10.1.255.255/'],
+    ['192.168.1.1', 'http://192.168.1.10/', 'http://192.168.1.1/'],
+    ['192.168.1.1', 'http://192.168.1.100/', 'http://192.168.257/'],
+    ['127.0.0.1/32', 'http://127.0.0.10/', 'http://127.1/'],
+    ['172.16.0.0/24', 'http://172.16.1.1/', 'http://172.16.0.255/'],
+    ['fd00::/64', 'http://[fd00:0:0:1::1]/', 'http://[fd00::ffff:1]/'],
+    ['::ffff:10.0.0.0/104', 'http://[::10.0.0.1]/', 'http://[::ffff:10.0.0.1]/'],
+    ['10.0.0.0/8', 'http://[64:ff9b::10.0.0.1]/', 'http://10.0.0.1/'],
+  ].map(
+    ([cidr = '', url = '', twin = '']): Hostile => ({
+      url,
+      twin,
+      rules: { allow_cidrs: [cidr] },
+      under: { allow_cidrs: [cidr] },
+    }),
+  ),
+]
+
+/** Everything that is refused from its text alone. */
+export const literal: readonly Hostile[] = [
+  ...loopbackSpellings,
+  ...otherV4,
+  ...metadata,
+  ...v6,
+  ...localNames,
+  ...ports,
+]
+
+export const lists: readonly Hostile[] = likeTheList
+
+/** Public-looking names and what a hostile DNS server says of them. */
+export const names: Readonly<Record<string, readonly string[]>> = {
+  'loopback.evil.test': ['127.0.0.1'],
+  'loopback6.evil.test': ['::1'],
+  'mapped.evil.test': ['::ffff:127.0.0.1'],
+  'private10.evil.test': ['10.0.0.1'],
+  'private172.evil.test': ['172.16.0.1'],
+  'private192.evil.test': ['192.168.0.1'],
+  'linklocal.evil.test': ['169.254.1.1'],
+  'cgnat.evil.test': ['100.64.0.1'],
+  'zero.evil.test': ['0.0.0.0'],
+  'metadata.google.internal': ['169.254.169.254'],
+  'instance-data.ec2.internal': ['169.254.169.254'],
+  '169.254.169.254.nip.test': ['169.254.169.254'],
+  'metadata6.evil.test': ['fd00:ec2::254'],
+  'nat64.evil.test': ['64:ff9b::a9fe:a9fe'],
+  '6to4.evil.test': ['2002:7f00:1::'],
+  'teredo.evil.test': ['2001:0:4136:e378:8000:63bf:80ff:fffe'],
+  'ula.evil.test': ['fd12::1'],
+  'link6.evil.test': ['fe80::1'],
+  'compat.evil.test': ['::7f00:1'],
+  'multicast.evil.test': ['224.0.0.1'],
+  'broadcast.evil.test': ['255.255.255.255'],
+  'many.evil.test': ['10.0.0.1', '127.0.0.1', '192.168.0.1', '::1'],
+  'xn--e1afmkfd.evil.test': ['127.0.0.1'],
+  'kubernetes.default.svc': ['10.96.0.1'],
+}
