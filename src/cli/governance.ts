@@ -3,6 +3,7 @@ import { AuditService } from '../governance/audit/audit-service.ts'
 import { configuredAudit } from '../governance/audit/configured-audit.ts'
 import type { Principal } from '../governance/authentication/principal.ts'
 import type { GuardedRoute } from '../governance/authorization/permission.ts'
+import { Cipher } from '../governance/encryption/cipher.ts'
 import { Governance } from '../governance/governance.ts'
 import { type Ledger, openLedger } from '../governance/ledger/ledger.ts'
 import { type Alerts, noAlerts } from '../governance/limits/alerts.ts'
@@ -15,6 +16,7 @@ import { Thresholds } from '../governance/limits/thresholds.ts'
 import { WebhookAlerts } from '../governance/limits/webhook-alerts.ts'
 import type { Calendar } from '../governance/limits/windows.ts'
 import type { Management, ManagementSettings } from '../governance/management/management.ts'
+import type { CheckEntry } from '../governance/management/models/models.ts'
 import { Reservations } from '../pipeline/reservation/reserve.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import type { LoadedConfig } from '../platform/config/load.ts'
@@ -139,12 +141,19 @@ function alertsOf({ loaded, outbound, log }: GovernanceOptions): Alerts {
 }
 
 /** The management API's view of the configuration in force. */
-export function managementOf(governance: Governance, loaded: () => LoadedConfig): Management {
+export function managementOf(
+  governance: Governance,
+  loaded: () => LoadedConfig,
+  cipher: Cipher,
+  checkModel: CheckEntry,
+): Management {
   let seen: LoadedConfig | undefined
   let settings: ManagementSettings | undefined
   return {
     governance,
     clock: systemClock,
+    cipher,
+    checkModel,
     settings() {
       const current = loaded()
       if (settings === undefined || seen !== current) settings = managementSettings(current)
@@ -164,6 +173,16 @@ function managementSettings({ config }: LoadedConfig): ManagementSettings {
     defaultTeamParams: litellm.default_team_params,
     calendar: compileEnforcement(config).calendar,
   }
+}
+
+/** Vendor credentials are encrypted under the salt key; as in LiteLLM the master key takes its place where none is set. */
+export function cipherOf({ config, env }: LoadedConfig, masterKey: Secret): Cipher {
+  const previous = (env['ROUTEIQ_PREVIOUS_SALT_KEYS'] ?? '').split(',').filter(key => key !== '')
+  const current = secretOf(env['LITELLM_SALT_KEY']) ?? config.general_settings.master_key ?? masterKey
+  return new Cipher(
+    current,
+    previous.map(key => new Secret(key)),
+  )
 }
 
 /** A refused management call, on the record; the log folds floods. */

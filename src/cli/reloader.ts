@@ -4,6 +4,7 @@ import type { LoadedConfig } from '../platform/config/load.ts'
 import type { ReloadResult } from '../surfaces/fleet.ts'
 import { coalesce } from './coalesce.ts'
 import { type ConfigSource, filesOf, load, problemsOf } from './config-source.ts'
+import type { DatabaseModels } from './database-models.ts'
 
 /** Builds a new snapshot and swaps it in; a config that cannot be compiled changes nothing. */
 export class Reloader {
@@ -12,18 +13,32 @@ export class Reloader {
   readonly #gateway: Gateway
   readonly #services: SnapshotServices
   readonly #applied: (loaded: LoadedConfig) => void
+  readonly #database: DatabaseModels
+  /** As the files have it, without the deployments of the database. */
+  #base: LoadedConfig
+  readonly #prepare: (loaded: LoadedConfig) => Promise<() => void>
   #files: readonly string[]
 
-  /** @param applied told of every configuration that took effect, for what lives outside the snapshot. */
+  /**
+   * @param base as the files have it, which the gateway was started with.
+   * @param applied told of every configuration that took effect, for what lives outside the snapshot.
+   * @param prepare compiles the rest of a configuration before it takes effect; what it gives puts that in force.
+   */
   constructor(
     gateway: Gateway,
     source: ConfigSource,
     services: SnapshotServices,
+    database: DatabaseModels,
+    base: LoadedConfig,
     applied: (loaded: LoadedConfig) => void,
+    prepare: (loaded: LoadedConfig) => Promise<() => void> = async () => () => undefined,
   ) {
     this.#gateway = gateway
     this.#services = services
     this.#applied = applied
+    this.#database = database
+    this.#base = base
+    this.#prepare = prepare
     this.#files = gateway.snapshot.loaded.files
     this.reload = coalesce(() => this.#run(() => load(source), undefined))
   }
@@ -38,6 +53,26 @@ export class Reloader {
     return this.#run(read, version)
   }
 
+  /**
+   * Deployments of the database changed: the same files with other models. The version counts files and stays; the hash
+   * tells.
+   */
+  async refreshModels(): Promise<void> {
+    await this.#database.refresh()
+    const loaded = this.#database.over(this.#base)
+    if (loaded.hash === this.#gateway.snapshot.hash) return
+    try {
+      const { version } = this.#gateway.snapshot
+      this.#gateway.swap(compileSnapshot(loaded, version, this.#services))
+      this.#gateway.log.info(
+        { version, hash: loaded.hash, deployments: loaded.config.model_list.length },
+        'models changed',
+      )
+    } catch (error) {
+      this.refused(problemsOf(error))
+    }
+  }
+
   /** A configuration was refused elsewhere, on behalf of this process as well. */
   refused(problems: readonly string[]): void {
     const { version } = this.#gateway.snapshot
@@ -49,7 +84,8 @@ export class Reloader {
     try {
       const loaded = await read()
       this.#files = loaded.files
-      this.#take(loaded, given)
+      this.#take(this.#database.over(loaded), given, await this.#prepared(loaded))
+      this.#base = loaded
       return { ...this.#inForce(), applied: true, problems: [], warnings: this.#gateway.snapshot.warnings }
     } catch (error) {
       const problems = problemsOf(error)
@@ -60,12 +96,22 @@ export class Reloader {
     }
   }
 
-  #take(loaded: LoadedConfig, given: number | undefined): void {
+  async #prepared(loaded: LoadedConfig): Promise<() => void> {
+    try {
+      return await this.#prepare(loaded)
+    } catch (error) {
+      loaded.secrets?.discard()
+      throw error
+    }
+  }
+
+  #take(loaded: LoadedConfig, given: number | undefined, adopt: () => void): void {
     const current = this.#gateway.snapshot
     const version = given ?? current.version + 1
     try {
       if (loaded.hash !== current.hash && version > current.version) {
         this.#gateway.swap(compileSnapshot(loaded, version, this.#services))
+        adopt()
         this.#applied(loaded)
         this.#gateway.log.info({ version, hash: loaded.hash }, 'config reloaded')
         for (const warning of this.#gateway.snapshot.warnings) this.#gateway.log.warn(warning)

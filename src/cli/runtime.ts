@@ -17,8 +17,11 @@ import { type DemoServer, startDemoServer } from '../providers/demo/server.ts'
 import type { Fleet } from '../surfaces/fleet.ts'
 import { createServer } from '../surfaces/server.ts'
 import type { ServeOptions } from './arguments.ts'
+import { authenticationConfig, startAuthentication } from './authentication.ts'
+import { coalesce } from './coalesce.ts'
 import { type ConfigSource, type ConfigTexts, load, loadTexts } from './config-source.ts'
-import { managementOf, openGovernance, type RunningGovernance, recordDenial } from './governance.ts'
+import { DatabaseModels, modelCheck } from './database-models.ts'
+import { cipherOf, managementOf, openGovernance, type RunningGovernance, recordDenial } from './governance.ts'
 import { Reloader } from './reloader.ts'
 import { watchSecrets } from './secrets.ts'
 import { snapshotServices } from './services.ts'
@@ -98,7 +101,13 @@ export async function createRuntime(
     calendar: () => gateway.snapshot.governed.enforcement.calendar,
   })
   running = governed
-  const authenticator = new Authenticator(governed.governance.principals, systemClock, [])
+  const authentication = await startAuthentication(loaded, options.configPath, {
+    governed,
+    outbound: doors,
+    clock: systemClock,
+    snapshot: () => gateway.snapshot,
+  })
+  const authenticator = new Authenticator(governed.governance.principals, systemClock, [authentication])
   const gateway = new Gateway(
     {
       doors,
@@ -114,11 +123,35 @@ export async function createRuntime(
   )
   if (!loaded.config.general_settings.disable_reset_budget) governed.budgetReset.start()
   gateway.onDenied = (principal, address, route, reason) => recordDenial(governed, principal, address, route, reason)
-  const management = managementOf(governed.governance, () => gateway.snapshot.loaded)
-  for (const warning of snapshot.warnings) log.warn(warning)
-  const reloader = new Reloader(gateway, source, services, applied => {
-    log.level = logLevel(applied, options)
-  })
+  const cipher = cipherOf(loaded, masterKey)
+  const databaseModels = new DatabaseModels(governed.governance.store, cipher, log)
+  const management = managementOf(
+    governed.governance,
+    () => gateway.snapshot.loaded,
+    cipher,
+    modelCheck(() => loaded, services),
+  )
+  for (const warning of [...snapshot.warnings, ...authentication.warnings]) log.warn(warning)
+  const reloader = new Reloader(
+    gateway,
+    source,
+    services,
+    databaseModels,
+    loaded,
+    applied => {
+      log.level = logLevel(applied, options)
+    },
+    async next => {
+      const prepared = await authentication.prepare(authenticationConfig(next, options.configPath))
+      return () => authentication.adopt(prepared)
+    },
+  )
+  const refreshModels = coalesce(() => reloader.refreshModels())
+  governed.governance.onNotice(({ kind }) => void (kind === 'models' || kind === 'all' ? refreshModels() : undefined))
+  // Messages may be lost; what is in the database is looked at now and then anyway.
+  const models = setInterval(refreshModels, loaded.config.general_settings.proxy_config_reload_interval_seconds * 1000)
+  models.unref()
+  await reloader.refreshModels()
   const local: Fleet = {
     reload: () => reloader.reload(),
     metrics: async () => metrics.render(),
@@ -127,8 +160,8 @@ export async function createRuntime(
     explain: async (id, keyHash) => gateway.explain.find(id, keyHash),
   }
   const fleet = fleetOf(local, gateway)
-  announce(log, metrics.registry, () => void fleet.reload().catch(() => undefined))
-  const app = createServer(gateway, fleet, { prefix: options.rootPath, management })
+  announce(log, metrics.registry, denials, () => void fleet.reload().catch(() => undefined))
+  const app = createServer(gateway, fleet, { prefix: options.rootPath, management, authentication })
   let closing: Promise<void> | undefined
   return {
     gateway,

@@ -24,6 +24,8 @@ export interface Route {
   readonly groups?: readonly RouteGroup[]
   /** Whether it changes something. Default: every method but GET, on routes that are not `llm`. */
   readonly writes?: boolean
+  /** Takes a form (`application/x-www-form-urlencoded`) as well as JSON: what HTML pages send. */
+  readonly form?: boolean
   /** The dialect in which errors of this route are written. */
   readonly dialect: Dialect
   /** What the OpenAPI document says of it. */

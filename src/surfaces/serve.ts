@@ -1,5 +1,7 @@
+import type { Principal } from '../governance/authentication/principal.ts'
 import type { Door } from '../pipeline/door.ts'
 import type { Gateway } from '../pipeline/gateway.ts'
+import { mayUse } from '../pipeline/identity/authorize-model.ts'
 import { runCall } from '../pipeline/pipeline.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { nativeRequest } from './native-request.ts'
@@ -13,15 +15,28 @@ export function serve(gateway: Gateway, door: Door, context: RouteContext, pathM
     throw new GatewayError('invalid_json', 'The request body is empty; send a JSON object.')
   }
   reply.hijack()
-  void runCall(gateway, {
-    door,
-    request: request.raw,
-    response: reply.raw,
-    identity,
-    address: request.clientAddress,
-    body: nativeRequest(request),
-    pathModel,
-    startedAt: request.startedAt,
-  })
+  const body = nativeRequest(request)
+  const run = (who: Principal): Promise<void> =>
+    runCall(gateway, {
+      door,
+      request: request.raw,
+      response: reply.raw,
+      identity: who,
+      address: request.clientAddress,
+      body,
+      pathModel,
+      startedAt: request.startedAt,
+    })
+  const model = pathModel ?? body.json['model']
+  if (identity.proof === 'jwt' && typeof model === 'string') void inTeamFor(gateway, identity, model).then(run)
+  else void run(identity)
   return undefined
+}
+
+/** A bearer of several teams acts for the first that may use the model. */
+function inTeamFor(gateway: Gateway, identity: Principal, model: string): Promise<Principal> {
+  const { snapshot } = gateway
+  const suits = (who: Principal): boolean => mayUse(snapshot, who, who.aliases[model] ?? model)
+  // When other teams cannot be looked up, the call goes on as it came.
+  return gateway.authenticator.choose(identity, suits).catch(() => identity)
 }

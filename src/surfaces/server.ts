@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Authentication } from '../governance/authentication/authentication.ts'
 import type { Principal } from '../governance/authentication/principal.ts'
 import { type GuardedRoute, refusal } from '../governance/authorization/permission.ts'
 import type { Management } from '../governance/management/management.ts'
@@ -13,15 +14,20 @@ import type { Dialect } from '../providers/wire.ts'
 import { managementRoutes } from './admin/management-routes.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { securityRoutes } from './admin/security-routes.ts'
+import { spendRoutes } from './admin/spend/routes.ts'
+import { spendServices } from './admin/spend/services.ts'
 import { anthropicErrorBody } from './anthropic/errors.ts'
 import { anthropicRoutes } from './anthropic/routes.ts'
 import type { Fleet } from './fleet.ts'
 import { healthRoutes } from './health/routes.ts'
+import { loginRoutes } from './login/routes.ts'
 import { openaiErrorBody } from './openai/errors.ts'
 import { openaiRoutes } from './openai/routes.ts'
 import { openapiRoutes } from './openapi/routes.ts'
+import { presented } from './presented.ts'
 import { readBody } from './read-body.ts'
 import { groupsOf, type Route, writesOf } from './route.ts'
+import { scimRoutes } from './scim/routes.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -42,14 +48,21 @@ const brokenRequests: Readonly<Record<string, readonly [status: number, message:
 }
 
 /** Every route of the gateway, for the server and for tests that walk them. */
-export function routesOf(gateway: Gateway, fleet: Fleet, management?: Management): readonly Route[] {
+export function routesOf(
+  gateway: Gateway,
+  fleet: Fleet,
+  management?: Management,
+  authentication?: Authentication,
+): readonly Route[] {
   const routes: Route[] = [
     ...openaiRoutes(gateway),
     ...anthropicRoutes(gateway),
     ...healthRoutes(gateway),
     ...adminRoutes(gateway, fleet),
     ...securityRoutes(fleet),
-    ...(management === undefined ? [] : managementRoutes(management)),
+    ...(management === undefined ? [] : managementRoutes(gateway, management)),
+    ...(management === undefined ? [] : spendRoutes(spendServices(gateway, management))),
+    ...(authentication === undefined ? [] : [...loginRoutes(authentication), ...scimRoutes(authentication)]),
   ]
   routes.push(...openapiRoutes(() => routes))
   return routes
@@ -59,7 +72,11 @@ export function routesOf(gateway: Gateway, fleet: Fleet, management?: Management
 export function createServer(
   gateway: Gateway,
   fleet: Fleet,
-  options: { readonly prefix?: string; readonly management?: Management } = {},
+  options: {
+    readonly prefix?: string
+    readonly management?: Management
+    readonly authentication?: Authentication
+  } = {},
 ): FastifyInstance {
   const app = Fastify({
     logger: false,
@@ -97,8 +114,18 @@ export function createServer(
       error === null ? parseBody(text, done) : done(error),
     ),
   )
+  app.addContentTypeParser('application/x-www-form-urlencoded', (request, payload, done) => {
+    const { form } = request.routeOptions.config as { form?: boolean }
+    if (form !== true) {
+      done(unsupportedMediaType())
+      return
+    }
+    readBody(payload, maxFormBytes, (error, text) =>
+      error === null ? done(null, { json: Object.fromEntries(new URLSearchParams(text)), text }) : done(error),
+    )
+  })
   const byUrl = new Map<string, Route[]>()
-  for (const route of routesOf(gateway, fleet, options.management)) {
+  for (const route of routesOf(gateway, fleet, options.management, options.authentication)) {
     for (const path of route.paths) {
       const url = (options.prefix ?? '') + path
       byUrl.set(url, [...(byUrl.get(url) ?? []), route])
@@ -146,6 +173,10 @@ function addRoute(app: FastifyInstance, gateway: Gateway, url: string, route: Ro
   }
   const enter = (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
     request.startedAt = performance.now()
+    request.clientAddress = gateway.snapshot.trustedProxies.clientAddress(
+      request.raw.socket.remoteAddress,
+      request.raw.headers['x-forwarded-for'],
+    )
     if (route.permission === 'public') {
       done()
       return
@@ -162,7 +193,7 @@ function addRoute(app: FastifyInstance, gateway: Gateway, url: string, route: Ro
   app.route({
     method: route.method,
     url,
-    config: { dialect: route.dialect },
+    config: { dialect: route.dialect, form: route.form === true },
     onRequest: enter,
     handler: (request, reply) => {
       const result = route.handle({ request, reply, identity: request.identity })
@@ -172,11 +203,8 @@ function addRoute(app: FastifyInstance, gateway: Gateway, url: string, route: Ro
 }
 
 function whoIs(gateway: Gateway, request: FastifyRequest): Principal | Promise<Principal> | GatewayError {
-  const { keys, trustedProxies } = gateway.snapshot
-  const { headers, socket } = request.raw
-  request.clientAddress = trustedProxies.clientAddress(socket.remoteAddress, headers['x-forwarded-for'])
   try {
-    return gateway.authenticator.authenticate(keys, { headers, address: request.clientAddress })
+    return gateway.authenticator.authenticate(gateway.snapshot.keys, presented(request))
   } catch (error) {
     if (error instanceof GatewayError) return error
     throw error
@@ -196,6 +224,12 @@ function admit(
   gateway.denied(principal, request.clientAddress, route, reason)
   return new GatewayError('permission_denied', `${pathOf(request)} is not allowed for this key: ${reason}.`)
 }
+
+/** A login form has a few short fields. */
+const maxFormBytes = 16_384
+
+const unsupportedMediaType = (): GatewayError =>
+  new GatewayError('unsupported_media_type', 'Send the body as content-type: application/json.')
 
 function parseBody(text: string, done: (error: Error | null, body?: unknown) => void): void {
   // No body, whatever its announced type: routes that need one say so themselves.
@@ -246,7 +280,7 @@ function knownError(gateway: Gateway, error: FastifyError | GatewayError, reques
   switch (error.code) {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_CTP_INVALID_CONTENT_TYPE':
-      return new GatewayError('unsupported_media_type', 'Send the body as content-type: application/json.')
+      return unsupportedMediaType()
   }
   const status = error.statusCode ?? 500
   if (status >= 400 && status < 500)

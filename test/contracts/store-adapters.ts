@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import pg from 'pg'
 import { Secret } from '../../src/platform/security/secret.ts'
 import { openStore } from '../../src/platform/store/open-store.ts'
 import type { Store } from '../../src/platform/store/store.ts'
@@ -53,9 +54,14 @@ function postgres(): Adapter {
     usable: services.postgres,
     async start() {
       server = await startPostgres()
+      const client = new pg.Client({ connectionString: server.url })
+      await client.connect()
+      // A database whose own order of texts is a dictionary's: the store's must not depend on it.
+      await client.query(`create database contract template template0 locale_provider icu icu_locale 'en-US'`)
+      await client.end()
     },
     open(options) {
-      const url = new Secret(`${server?.url}?schema=contract_${++schemas}`)
+      const url = new Secret(`${server?.url.replace(/postgres$/, 'contract')}?schema=contract_${++schemas}`)
       return tracked(openStore({ kind: 'postgres', url, ...options }))
     },
     async stop() {

@@ -66,6 +66,19 @@ describe('several processes on one file', () => {
     expect(await store?.db.selectFrom('settings').select('revision').execute()).toEqual([{ revision: 300 }])
   })
 
+  it('lets a transaction that has read write later, whatever others do', async () => {
+    const { db } = await open()
+    await db.insertInto('settings').values(rows.settings).execute()
+    const other = new DatabaseSync(path, { timeout: 0 })
+    const attempt = db.transaction().execute(async trx => {
+      await trx.selectFrom('settings').selectAll().execute()
+      expect(() => other.exec('update settings set revision = 5')).toThrow(/locked/)
+      await trx.updateTable('settings').set({ revision: 6 }).execute()
+    })
+    await attempt.finally(() => other.close())
+    expect(await db.selectFrom('settings').select('revision').execute()).toEqual([{ revision: 6 }])
+  })
+
   it('is made by whichever of four comes first', async () => {
     const processes = [1, 2, 3, 4].map(() => startStoreProcess('open', path))
     const ends = await Promise.all(processes.map(({ ended }) => ended))

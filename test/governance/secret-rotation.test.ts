@@ -93,8 +93,6 @@ describe('under load, no call fails while', () => {
       upstream.accepted.clear()
       upstream.accepted.add(`sk-planted-${round}`)
       await expect.poll(() => upstream.seen.get(`sk-planted-${round}`) ?? 0, { timeout: 5000 }).toBeGreaterThan(20)
-      // A vendor's refusal may cause a read once a second.
-      await delay(1000)
     }
     await calls.stop()
     expect(calls.failures).toEqual([])
@@ -182,14 +180,15 @@ describe('a rotated secret', () => {
     vault.put('secret/MASTER', { key: 'sk-planted-master-1' })
     const gateway = await start(inVault({ poll_interval_seconds: 1 }, { master_key: 'os.environ/MASTER' }), {
       env: vaultEnv(),
-      bare: false,
+      args: ['--num_workers', '2'],
     })
     const status = async (key: string): Promise<number> =>
       (await send(`${gateway.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })).status
     expect(await status('sk-planted-master-1')).toBe(200)
     vault.put('secret/MASTER', { key: 'sk-planted-master-2' })
-    await expect.poll(() => status('sk-planted-master-2'), { timeout: 10_000 }).toBe(200)
-    expect(await status('sk-planted-master-1')).toBe(401)
+    const ofAll = async (key: string) => [...new Set(await Promise.all(Array.from({ length: 10 }, () => status(key))))]
+    await expect.poll(() => ofAll('sk-planted-master-2'), { timeout: 15_000 }).toEqual([200])
+    expect(await ofAll('sk-planted-master-1')).toEqual([401])
   })
 })
 
@@ -302,6 +301,15 @@ it('no planted secret shows in logs, metrics, errors or the state of secrets', a
     expect(text).not.toContain('zebra.planted')
     for (const token of tokens) expect(text).not.toContain(token)
   }
+})
+
+it('a vault on a private address has to be allowed; what was refused is listed', async () => {
+  const config = { ...inVault(), routeiq: { egress: { secrets: {} } } }
+  const gateway = await start(config, { env: { ...vaultEnv(), UPSTREAM_KEY: 'sk-planted-0' } })
+  expect((await chat(gateway, 'm', 'hi')).status).toBe(200)
+  expect(vault.requests).toEqual([])
+  const { denials } = (await get(gateway, '/v1/routeiq/egress/denials')).json as { denials: Json[] }
+  expect(denials).toMatchObject([{ purpose: 'secrets', host: '127.0.0.1', reason: 'loopback' }])
 })
 
 it('is seen and pushed by administrators alone', async () => {

@@ -3,7 +3,6 @@ import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { AuthenticationConfig, AuthenticationServices } from './authentication-config.ts'
 import type { CallerPlane } from './control-plane.ts'
 import { CustomAuthenticator } from './custom/authenticator.ts'
-import { JwtAuthenticator } from './jwt/authenticator.ts'
 import { readJwtSettings } from './jwt/settings.ts'
 import { type LoadedFunction, loadFunction } from './load-function.ts'
 import { type LoginParts, loginParts } from './login-parts.ts'
@@ -41,7 +40,7 @@ export async function configureWays(
   services: AuthenticationServices,
 ): Promise<ConfiguredWays> {
   const { general } = config
-  const login = loginParts(config, services)
+  const login = await loginParts(config, services)
   const cacheSeconds = typeof general['user_api_key_cache_ttl'] === 'number' ? general['user_api_key_cache_ttl'] : 60
   const admission = new TokenAdmission({
     plane: services.plane,
@@ -97,6 +96,7 @@ async function jwtWay(
 ): Promise<{ readonly way: Way; readonly warnings: readonly string[] } | undefined> {
   if (general['enable_jwt_auth'] !== true) return undefined
   const { settings, warnings } = readJwtSettings(general, env)
+  const { JwtAuthenticator } = await import('./jwt/authenticator.ts')
   const reference = settings.fields.custom_validate
   const validate: LoadedFunction | undefined =
     reference === undefined

@@ -12,7 +12,6 @@ import { SessionStore } from './login/session-store.ts'
 import { type LoginSettings, readLoginSettings, readRole } from './login/settings.ts'
 import { LoginThrottle } from './login/throttle.ts'
 import { CliLogin } from './oidc/cli-login.ts'
-import { OidcClient } from './oidc/client.ts'
 import { LoginFlow } from './oidc/login-flow.ts'
 import { readSsoSettings, type SsoSettings } from './oidc/settings.ts'
 import type { Newcomers } from './people.ts'
@@ -37,10 +36,10 @@ export interface LoginParts {
 }
 
 /** @throws GatewayError `config_invalid` */
-export function loginParts(
+export async function loginParts(
   { general, litellm, env }: AuthenticationConfig,
   { plane, outbound, clock, isMasterKey, onDenied }: AuthenticationServices,
-): LoginParts {
+): Promise<LoginParts> {
   const settings = readLoginSettings(general, env)
   const newcomers = readNewcomers(litellm)
   const jwt = recordOf(general['litellm_jwtauth'])
@@ -50,6 +49,17 @@ export function loginParts(
   const origins = (request: { readonly headers: Parameters<typeof ownOrigins>[1] }): readonly string[] =>
     ownOrigins(settings.baseUrl, request.headers)
   const { adminId, adminsOnly } = settings
+  const flowOf = async (sso: SsoSettings): Promise<LoginFlow> => {
+    // Only who has an identity provider pays for loading its client.
+    const { OidcClient } = await import('./oidc/client.ts')
+    return new LoginFlow({
+      settings: sso,
+      client: new OidcClient(sso, outbound, clock),
+      state: plane.state,
+      clock,
+      admission: { plane, newcomers, createTeams: sso.createTeams, adminId, adminsOnly },
+    })
+  }
   return {
     plane,
     clock,
@@ -68,19 +78,7 @@ export function loginParts(
     firstRun: new FirstRun(plane, clock, isMasterKey),
     cli: new CliLogin(plane, sessions),
     keyMappings: new KeyMappings(plane, clock),
-    sso:
-      ssoSettings === undefined
-        ? undefined
-        : {
-            settings: ssoSettings,
-            flow: new LoginFlow({
-              settings: ssoSettings,
-              client: new OidcClient(ssoSettings, outbound, clock),
-              state: plane.state,
-              clock,
-              admission: { plane, newcomers, createTeams: ssoSettings.createTeams, adminId, adminsOnly },
-            }),
-          },
+    sso: ssoSettings === undefined ? undefined : { settings: ssoSettings, flow: await flowOf(ssoSettings) },
     scim: {
       upsertUsers: () => litellm['scim_upsert_user'] !== false,
       adminGroup: () => (typeof litellm['scim_admin_group'] === 'string' ? litellm['scim_admin_group'] : undefined),

@@ -32,7 +32,7 @@ export interface Reconciled {
   readonly ledger: number
   /** `spend` less `ledger`: 0. */
   readonly difference: number
-  readonly counters: readonly ReconciledCounter[]
+  readonly counters: ReconciledCounter[]
 }
 
 export interface ReconciledCounter {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { LimitRule } from './limit-rule.ts'
-import { counterOf, limitProblems, memberDefaults, rulesOf } from './rules.ts'
+import { counterOf, limitProblems, rulesOf } from './rules.ts'
 
 /** Counter name → limit, for short tables. */
 const limits = (rules: readonly LimitRule[]): Record<string, number> =>
@@ -82,10 +82,6 @@ describe('rulesOf', () => {
     })
     const team = { rpm_limit: 100, team_member_rpm_limit: 4, metadata: { team_member_budget: 2 } }
     expect(limits(rulesOf('team', 't', team))).toEqual({ 'team:t:requests:60s': 100 })
-    expect(limits(rulesOf('team_member', 't/u', memberDefaults(team)))).toEqual({
-      'team_member:t/u:requests:60s': 4,
-      'team_member:t/u:budget:all': 2_000_000_000,
-    })
     expect(limits(rulesOf('provider', 'openai', { budget_limit: 100, time_period: '1d' }))).toEqual({
       'provider:openai:budget:per-1d': 100_000_000_000,
     })

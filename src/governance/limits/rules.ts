@@ -52,12 +52,6 @@ export function rulesOf(scope: Scope, id: string, settings: LimitSettings, reset
   return rules.list()
 }
 
-/** What a team's settings say of each of its members: laid under the settings of the membership. */
-export function memberDefaults(teamSettings: LimitSettings): LimitSettings {
-  const own = { ...recordAt(teamSettings, 'metadata'), ...teamSettings }
-  return Object.fromEntries(Object.entries(own).filter(([name]) => name.startsWith('team_member_')))
-}
-
 /** The caps of a single session, LiteLLM's for agents; a key without an agent may have them in its metadata. */
 function sessionRules(scope: Scope, id: string, settings: LimitSettings): readonly LimitRule[] {
   const rules = new Rules('session', `${scope}:${id}`)

@@ -1,9 +1,11 @@
 import type { Clock } from '../../platform/clock.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
+import type { Cipher } from '../encryption/cipher.ts'
 import type { Governance } from '../governance.ts'
 import { after, parseDuration } from '../limits/durations.ts'
 import type { Calendar } from '../limits/windows.ts'
 import type { Settings } from '../objects/settings.ts'
+import type { CheckEntry } from './models/models.ts'
 
 /** Settings of the management API that the configuration may change at any time. */
 export interface ManagementSettings {
@@ -25,6 +27,10 @@ export interface ManagementSettings {
 export interface Management {
   readonly governance: Governance
   readonly clock: Clock
+  /** Encrypts what is stored of vendors. */
+  readonly cipher: Cipher
+  /** Says why a `model_list` entry cannot be served. */
+  readonly checkModel: CheckEntry
   /** Those in force now. */
   readonly settings: () => ManagementSettings
 }

@@ -33,7 +33,7 @@ function gatewayWith(stored: Record<string, Known>, further: TokenAuthenticator[
   })
   const authenticator = new Authenticator(cache, clock, further)
   const ask = async (headers: IncomingHttpHeaders) =>
-    authenticator.authenticate(keys, { headers, address: '127.0.0.1' })
+    authenticator.authenticate(keys, { method: 'POST', headers, address: '127.0.0.1', peer: '127.0.0.1' })
   return { time, state, cache, authenticator, ask, byToken }
 }
 
@@ -86,7 +86,12 @@ describe('the authenticator', () => {
   it('answers a known key without asking, and without a promise', async () => {
     const { ask, state, authenticator } = gatewayWith({ 'sk-a': holder('sk-a') })
     await Promise.all([ask({ authorization: 'sk-a' }), ask({ authorization: 'sk-a' })])
-    const again = authenticator.authenticate(keys, { headers: { authorization: 'sk-a' }, address: '' })
+    const again = authenticator.authenticate(keys, {
+      method: 'POST',
+      headers: { authorization: 'sk-a' },
+      address: '',
+      peer: '',
+    })
     expect(again).not.toBeInstanceOf(Promise)
     expect(state.loads).toBe(1)
   })

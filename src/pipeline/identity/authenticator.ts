@@ -1,5 +1,5 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import type { Denial } from '../../governance/authentication/lookup.ts'
+import type { PresentedRequest } from '../../governance/authentication/presented.ts'
 import type { Principal } from '../../governance/authentication/principal.ts'
 import type { Known, PrincipalCache } from '../../governance/authentication/principal-cache.ts'
 import { tokenOf } from '../../governance/authentication/token-hash.ts'
@@ -10,11 +10,7 @@ import { maxCredentialLength, presentedCredential } from './credentials.ts'
 import type { MasterKey } from './master-key.ts'
 
 /** What a request shows of its sender. */
-export interface Presented {
-  readonly headers: IncomingHttpHeaders
-  /** The caller's address, trusted proxies taken into account. */
-  readonly address: string
-}
+export type Presented = PresentedRequest
 
 /** A further way to prove who one is: JWT, OAuth2 introspection, login session, custom module. */
 export interface TokenAuthenticator {
@@ -22,6 +18,8 @@ export interface TokenAuthenticator {
   accepts(credential: string | undefined, presented: Presented): boolean
   /** Undefined: the credential is nobody's. @throws GatewayError with the reason, or when it cannot be decided (503). */
   authenticate(credential: string | undefined, presented: Presented): Promise<Principal | undefined>
+  /** The same bearer in the first of its teams for which `suits` holds; itself when none does. */
+  choose?(principal: Principal, suits: (candidate: Principal) => boolean): Promise<Principal>
 }
 
 /** Keys of a snapshot. */
@@ -62,6 +60,18 @@ export class Authenticator {
     if (credential === undefined) throw missingKey()
     const known = this.#cache.find(tokenOf(credential))
     return known instanceof Promise ? this.#later(known) : this.#admit(known)
+  }
+
+  /**
+   * A JWT may name several teams; the one that may use a model is found when the model is known. Only for callers with
+   * `proof: jwt`: others are who they are.
+   */
+  async choose(principal: Principal, suits: (candidate: Principal) => boolean): Promise<Principal> {
+    for (const way of this.#further) {
+      const chosen = (await way.choose?.(principal, suits)) ?? principal
+      if (chosen !== principal) return chosen
+    }
+    return principal
   }
 
   async #later(known: Promise<Known>): Promise<Principal> {

@@ -2,13 +2,6 @@ import { ignored, later, laterControl } from './section.ts'
 
 const auth = {
   ...laterControl({
-    custom_auth: 'Module that decides who may call.',
-    custom_auth_run_common_checks: ['Limits also after custom_auth.', false],
-    enable_jwt_auth: ['Accept JWTs.', false],
-    litellm_jwtauth: 'How JWTs are read.',
-    enable_oauth2_auth: ['Accept OAuth2 tokens.', false],
-    enable_oauth2_proxy_auth: ['Trust identity headers of a proxy.', false],
-    oauth2_config_mappings: 'Headers of that proxy.',
     allowed_routes: 'Routes that may be called.',
     public_routes: 'Routes open to everyone.',
     admin_only_routes: 'Routes for administrators only.',
@@ -20,13 +13,6 @@ const auth = {
     custom_key_generate: 'Module that decides on new keys.',
     custom_key_update: 'Module that decides on key changes.',
     custom_key_policy: 'Module with rules for keys.',
-    role_permissions: 'Models and routes per role.',
-    enforce_rbac: 'Refuse callers without a role.',
-    ui_access_mode: ['Who may use the dashboard.', 'all'],
-    disable_env_credential_login: ['No login with the environment’s credentials.', false],
-    max_failed_login_attempts: ['Failed logins per user.', 50],
-    max_failed_login_attempts_per_source: ['Failed logins per address.', 250],
-    failed_login_window_seconds: ['Window of those counts.', 900],
     reject_clientside_metadata_tags: 'Refuse tags from callers.',
     disable_responses_id_security: ['No ownership check of response ids.', false],
     allow_unmanaged_response_ids: ['Accept foreign response ids.', false],
@@ -68,7 +54,6 @@ const database = {
   ...later({
     store_model_in_db: 'Models kept in the database.',
     supported_db_objects: 'What the database may hold.',
-    proxy_config_reload_interval_seconds: ['How often the database is read.', 30],
     proxy_batch_write_at: ['How often spend is written.', 10],
     scheduled_job_stagger: 'Spread of background jobs.',
   }),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { keyManagementSystems } from '../secrets/settings.ts'
+import { generalAuthentication } from './authentication-settings.ts'
 import { laterGeneralSettings } from './general-settings-later.ts'
 import { keyManagementSettings } from './key-management-settings.ts'
 import { generalLimits } from './limit-settings.ts'
@@ -33,6 +34,12 @@ export const generalSettings = section(
     database_statement_timeout: key(seconds, 'Time limit of a statement.', { default: 30, unit: 's' }),
     database_lock_timeout: key(seconds, 'Longest wait for a lock.', { default: 10, unit: 's' }),
     database_socket_timeout: key(seconds, 'Silence after which the server counts as lost.', { default: 35, unit: 's' }),
+    proxy_config_reload_interval_seconds: defaulted(
+      seconds,
+      30,
+      'How often models kept in the database are read again; changes are pushed besides.',
+      { unit: 's' },
+    ),
     user_api_key_cache_ttl: defaulted(
       seconds,
       60,
@@ -49,6 +56,7 @@ export const generalSettings = section(
       schema: keyManagementSettings.prefault({}),
       info: { status: 'active', description: 'Settings of the secret manager.' },
     },
+    ...generalAuthentication,
     ...generalLimits,
     cancel_on_disconnect: defaulted(flag, true, 'Abort the upstream call when the caller leaves.'),
   },

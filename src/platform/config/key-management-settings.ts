@@ -9,7 +9,7 @@ export const keyManagementSettings = section(
     access_mode: defaulted(
       z.enum(['read_only', 'write_only', 'read_and_write']),
       'read_only',
-      'Whether secrets are read from the manager, virtual keys stored in it, or both.',
+      '`write_only`: nothing is read from the manager.',
     ),
     primary_secret_name: key(name, 'One secret that holds many values, as a JSON object: names are its fields.'),
     store_virtual_keys: defaulted(flag, false, 'Store virtual keys in the manager when they are made.'),

@@ -136,7 +136,8 @@ class Walk {
   }
 
   #resolve(value: unknown, path: Path, credential = false): unknown {
-    const reference = typeof value === 'string' ? parseReference(value, credential) : undefined
+    const key = String(path.at(-1) ?? '')
+    const reference = typeof value === 'string' ? parseReference(value, credential, key) : undefined
     if (reference === undefined) return value
     if (reference.kind === 'malformed') return this.#refuse(path, reference.problem)
     const found = this.#options.secrets?.find(reference.text)

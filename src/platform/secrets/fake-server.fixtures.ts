@@ -1,5 +1,8 @@
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { caCertificate, serverCertificate, serverKey } from '../security/tls.fixtures.ts'
 
 export interface FakeRequest {
   readonly method: string
@@ -7,6 +10,8 @@ export interface FakeRequest {
   readonly query: URLSearchParams
   readonly headers: IncomingMessage['headers']
   readonly body: string
+  /** The caller proved itself with a certificate of the test CA. */
+  readonly certified: boolean
 }
 
 export interface FakeAnswer {
@@ -27,9 +32,10 @@ export interface FakeServer {
 /** An HTTP server on loopback that answers with what `answer` returns: an object as JSON, a text as it is. */
 export async function fakeServer(
   answer: (request: FakeRequest) => FakeAnswer | Promise<FakeAnswer>,
+  { tls = false } = {},
 ): Promise<FakeServer> {
   const requests: FakeRequest[] = []
-  const server = createServer((incoming, response) => {
+  const handle = (incoming: IncomingMessage, response: ServerResponse): void => {
     const chunks: Buffer[] = []
     incoming.on('data', chunk => chunks.push(chunk))
     incoming.on('end', async () => {
@@ -40,6 +46,7 @@ export async function fakeServer(
         query: url.searchParams,
         headers: incoming.headers,
         body: Buffer.concat(chunks).toString(),
+        certified: tls && (incoming.socket as TLSSocket).authorized,
       }
       requests.push(request)
       const {
@@ -50,11 +57,12 @@ export async function fakeServer(
       const text = typeof body === 'string' ? body : JSON.stringify(body)
       response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(status === 204 ? '' : text)
     })
-  })
+  }
+  const server = tls ? createTlsServer(certificates, handle) : createServer(handle)
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const fake: FakeServer = {
-    url: `http://127.0.0.1:${port}`,
+    url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`,
     port,
     requests,
     broken: undefined,
@@ -64,4 +72,12 @@ export async function fakeServer(
     },
   }
   return fake
+}
+
+const certificates = {
+  key: serverKey,
+  cert: serverCertificate,
+  ca: caCertificate,
+  requestCert: true,
+  rejectUnauthorized: false,
 }

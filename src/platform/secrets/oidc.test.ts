@@ -14,8 +14,8 @@ afterEach(async () => {
   await Promise.all(ends.splice(0).map(end => end()))
 })
 
-function read(text: string, env: Environment = {}, dirs: readonly string[] = []) {
-  const reference = parseReference(text, true)
+function read(text: string, env: Environment = {}, dirs: readonly string[] = [], key = 'api_key') {
+  const reference = parseReference(text, true, key)
   if (reference?.kind !== 'oidc') throw new Error(`${text} is no oidc reference`)
   const services = servicesFor(env)
   ends.push(services.close)
@@ -82,4 +82,26 @@ describe('tokens that are asked for', () => {
     await expect(read('oidc/github/x', { ...env, ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'wrong' })).rejects.toThrow(/401/)
     await expect(read('oidc/github/x')).rejects.toThrow(/id-token: write/)
   })
+})
+
+it('azure_ad_token: a token of another provider is exchanged at Entra ID', async () => {
+  const entra = await fakeServer(({ path, body }) => {
+    const form = Object.fromEntries(new URLSearchParams(body))
+    const sound =
+      path === '/tenant-1/oauth2/v2.0/token' &&
+      form['client_id'] === 'app-1' &&
+      form['client_assertion'] === 'from-env' &&
+      form['client_assertion_type'] === 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' &&
+      form['scope'] === 'https://cognitiveservices.azure.com/.default' &&
+      form['grant_type'] === 'client_credentials'
+    return sound ? { body: { access_token: 'entra-token', expires_in: 3599 } } : { status: 401 }
+  })
+  ends.push(entra.close)
+  const env = { T: 'from-env', AZURE_TENANT_ID: 'tenant-1', AZURE_CLIENT_ID: 'app-1', AZURE_AUTHORITY_HOST: entra.url }
+  const found = await read('oidc/env/T', env, [], 'azure_ad_token')
+  expect(found?.text).toBe('entra-token')
+  expect(found?.expiresAt).toBeGreaterThan(Date.now() + 3_000_000)
+  expect((await read('oidc/env/T', env))?.text).toBe('from-env')
+  await expect(read('oidc/env/T', { ...env, T: 'other' }, [], 'azure_ad_token')).rejects.toThrow(/401/)
+  await expect(read('oidc/env/T', { T: 'x' }, [], 'azure_ad_token')).rejects.toThrow(/AZURE_TENANT_ID/)
 })

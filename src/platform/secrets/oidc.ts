@@ -4,7 +4,7 @@ import { refusedWith, type SecretReading, SecretUnavailable } from './backend.ts
 import { callFor, jsonOf, type SecretServices, setting, textField } from './call.ts'
 import { readSecretFile } from './mounted-files.ts'
 import { fromRoot, type SecretReference } from './reference.ts'
-import { azureToken } from './tokens/azure-token.ts'
+import { azureToken, entraTokenFor } from './tokens/azure-token.ts'
 import { metadata } from './tokens/google-token.ts'
 
 type OidcReference = Extract<SecretReference, { kind: 'oidc' }>
@@ -15,6 +15,22 @@ type OidcReference = Extract<SecretReference, { kind: 'oidc' }>
  * @throws SecretUnavailable
  */
 export async function readOidcToken(
+  reference: OidcReference,
+  services: SecretServices,
+  fileDirs: readonly string[],
+): Promise<SecretReading | undefined> {
+  const found = await tokenOf(reference, services, fileDirs)
+  // `oidc/azure/<scope>` of a managed identity is an access token already.
+  const isAccessToken =
+    reference.provider === 'azure' && setting(services.env, 'AZURE_FEDERATED_TOKEN_FILE') === undefined
+  if (found === undefined || !reference.forEntra || isAccessToken) return found
+  const { value, expiresAt } = await entraTokenFor(found.text, azureOpenaiScope, services)
+  return { text: value, expiresAt }
+}
+
+const azureOpenaiScope = 'https://cognitiveservices.azure.com/.default'
+
+async function tokenOf(
   { provider, audience, text: reference }: OidcReference,
   services: SecretServices,
   fileDirs: readonly string[],

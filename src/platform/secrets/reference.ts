@@ -7,7 +7,14 @@
 export type SecretReference =
   | { readonly kind: 'environ'; readonly text: string; readonly name: string }
   | { readonly kind: 'file'; readonly text: string; readonly path: string }
-  | { readonly kind: 'oidc'; readonly text: string; readonly provider: OidcProvider; readonly audience: string }
+  | {
+      readonly kind: 'oidc'
+      readonly text: string
+      readonly provider: OidcProvider
+      readonly audience: string
+      /** The token is handed to Entra ID, which gives one for Azure OpenAI: `azure_ad_token: oidc/…`, as in LiteLLM. */
+      readonly forEntra: boolean
+    }
   | { readonly kind: 'malformed'; readonly text: string; readonly problem: string }
 
 const oidcProviders = ['file', 'env', 'env_path', 'google', 'azure', 'github', 'circleci', 'circleci_v2'] as const
@@ -15,7 +22,7 @@ const oidcProviders = ['file', 'env', 'env_path', 'google', 'azure', 'github', '
 export type OidcProvider = (typeof oidcProviders)[number]
 
 /** Undefined: an ordinary text. Only `os.environ/` is understood everywhere; the others mean something only to keys that hold a credential. */
-export function parseReference(text: string, credential: boolean): SecretReference | undefined {
+export function parseReference(text: string, credential: boolean, key = ''): SecretReference | undefined {
   if (text.startsWith('os.environ/')) {
     const name = text.slice('os.environ/'.length).trim()
     return name === ''
@@ -36,7 +43,14 @@ export function parseReference(text: string, credential: boolean): SecretReferen
   if (!isOidcProvider(provider)) {
     return { kind: 'malformed', text, problem: `\`oidc/\` knows the providers ${oidcProviders.join(', ')}` }
   }
-  return { kind: 'oidc', text, provider, audience: slash === -1 ? '' : rest.slice(slash + 1) }
+  const forEntra = key === 'azure_ad_token'
+  return {
+    kind: 'oidc',
+    text: forEntra ? `${text} for Entra ID` : text,
+    provider,
+    audience: slash === -1 ? '' : rest.slice(slash + 1),
+    forEntra,
+  }
 }
 
 const isOidcProvider = (name: string): name is OidcProvider => (oidcProviders as readonly string[]).includes(name)
@@ -47,16 +61,16 @@ export const fromRoot = (path: string): string => (path.startsWith('/') ? path :
 /** Every reference in a tree, once. Texts that only look like one are harmless: nobody asks for what they lead to. */
 export function referencesIn(tree: unknown): SecretReference[] {
   const found = new Map<string, SecretReference>()
-  const walk = (value: unknown): void => {
+  const walk = (value: unknown, key: string): void => {
     if (typeof value === 'string') {
-      const reference = parseReference(value, true)
+      const reference = parseReference(value, true, key)
       if (reference !== undefined) found.set(reference.text, reference)
     } else if (Array.isArray(value)) {
-      value.forEach(walk)
+      for (const item of value) walk(item, key)
     } else if (typeof value === 'object' && value !== null) {
-      Object.values(value).forEach(walk)
+      for (const [name, item] of Object.entries(value)) walk(item, name)
     }
   }
-  walk(tree)
+  walk(tree, '')
   return [...found.values()]
 }

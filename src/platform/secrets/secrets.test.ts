@@ -246,11 +246,8 @@ describe('virtual keys', () => {
     expect(vault.secrets.get('/secret/team/alias')?.at(-1)).toBeNull()
   })
 
-  it.each([
-    { store_virtual_keys: true, access_mode: 'read_only' } as const,
-    { store_virtual_keys: false, access_mode: 'read_and_write' } as const,
-  ])('are not with %j', async keys => {
-    ;(await open([], {}, keys)).adopt()
+  it('are not otherwise', async () => {
+    ;(await open([], {}, { access_mode: 'read_and_write' })).adopt()
     expect(await secrets.storeVirtualKey('alias', 'sk-virtual')).toBe(false)
     expect(vault.secrets.size).toBe(0)
   })

@@ -1,4 +1,5 @@
 import { type ConfigWatch, watchConfig } from '../config/watch.ts'
+import type { Denial } from '../security/egress-denials.ts'
 import type { SecretNote } from './backend.ts'
 import { type SecretReading, SecretUnavailable } from './backend.ts'
 import { LiveSecret } from './live-secret.ts'
@@ -29,6 +30,8 @@ export interface SecretsEvents {
   /** A value in use could not be read again; it stays in use. Told once until it can be read again. */
   readonly stale?: (reference: string, problem: string) => void
   readonly recovered?: (reference: string) => void
+  /** The outbound door refused a connection to a vault. */
+  readonly denied?: (denial: Denial) => void
   readonly read?: (system: string, result: 'found' | 'absent' | 'failed') => void
 }
 
@@ -101,7 +104,7 @@ export class Secrets {
     const references = [...new Map([...named, ...referencesIn(tree)].map(each => [each.text, each])).values()]
     let source: SecretSource
     try {
-      source = kept ?? (await SecretSource.open(configuration, this.#epoch))
+      source = kept ?? (await SecretSource.open(configuration, this.#epoch, denial => this.#options.denied?.(denial)))
     } catch (error) {
       if (!(error instanceof SecretUnavailable)) throw error
       return unopened(references, error.message)
@@ -176,8 +179,8 @@ export class Secrets {
   #writer(): SecretSource['backend'] {
     const source = this.#source
     if (source === undefined) return undefined
-    const { store_virtual_keys: stores, access_mode: mode } = source.settings.keyManagement
-    return stores && mode !== 'read_only' ? source.backend : undefined
+    // As in LiteLLM, `access_mode` is about reading: who asks for keys to be stored gets them stored.
+    return source.settings.keyManagement.store_virtual_keys ? source.backend : undefined
   }
 
   #prefixed(alias: string): string {

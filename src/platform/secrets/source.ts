@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Denial } from '../security/egress-denials.ts'
 import { EgressDoors } from '../security/egress-doors.ts'
 import type { EgressConfiguration } from '../security/egress-policies.ts'
 import { type SecretBackend, type SecretReading, SecretUnavailable } from './backend.ts'
@@ -47,9 +48,13 @@ export class SecretSource {
   }
 
   /** @throws SecretUnavailable when the settings of the secret manager are incomplete. */
-  static async open(configuration: SourceConfiguration, epoch: () => number): Promise<SecretSource> {
+  static async open(
+    configuration: SourceConfiguration,
+    epoch: () => number,
+    denied: (denial: Denial) => void,
+  ): Promise<SecretSource> {
     const { settings, egress, env } = configuration
-    const doors = new EgressDoors(egress)
+    const doors = new EgressDoors(egress, { denials: { add: denied } })
     const services: SecretServices = { outbound: doors, env, epoch }
     return new SecretSource(configuration, doors, services, await openBackend(settings, services))
   }

@@ -1,10 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DenialLog } from './egress-denials.ts'
 import { EgressDoors, type EgressDoorsOptions } from './egress-doors.ts'
 import { type EgressSettings, egressConfiguration } from './egress-policies.ts'
 import type { Resolver } from './egress-resolver.ts'
+import type { OutboundInit } from './outbound.ts'
+import { caCertificate, clientCertificate, clientKey, serverCertificate, serverKey } from './tls.fixtures.ts'
 
 const loopback = { allow_cidrs: ['127.0.0.0/8'] }
 const anyName: Resolver = async () => [{ address: '127.0.0.1', family: 4 }]
@@ -133,6 +137,55 @@ describe('a request', () => {
     answer = (_request, response) => response.end('<html>')
     const answered = await doors().request('identity', url)
     expect(() => answered.json()).toThrow(expect.objectContaining({ code: 'upstream_bad_response' }))
+  })
+})
+
+describe('certificates', () => {
+  const secure = createTlsServer(
+    { key: serverKey, cert: serverCertificate, ca: caCertificate, requestCert: true, rejectUnauthorized: false },
+    (request, response) => {
+      const { authorized } = request.socket as TLSSocket
+      response.end(`${authorized} ${request.headers.host}`)
+    },
+  )
+  let address: string
+  beforeEach(async () => {
+    await new Promise<void>(resolve => secure.listen(0, '127.0.0.1', resolve))
+    address = `vault.test:${(secure.address() as AddressInfo).port}`
+  })
+  afterEach(async () => {
+    secure.closeAllConnections()
+    await new Promise(resolve => secure.close(resolve))
+  })
+  const rules = { identity: loopback, secrets: {} }
+  const ask = (made: EgressDoors, tls?: OutboundInit['tls']) =>
+    made.request('identity', `https://${address}`, tls === undefined ? {} : { tls }).then(
+      answer => answer.text(),
+      error => error.code,
+    )
+
+  it('of a private CA are trusted only where it is given, for the name in the URL alone', async () => {
+    const made = doors(rules, {}, anyName)
+    expect(await ask(made)).toBe('upstream_unreachable')
+    expect(await ask(made, { ca: caCertificate })).toBe(`false ${address}`)
+    expect(await ask(made), 'the other sockets do not trust it').toBe('upstream_unreachable')
+    address = address.replace('vault.test', 'other.test')
+    expect(await ask(made, { ca: caCertificate })).toBe('upstream_unreachable')
+    expect(await ask(made, { rejectUnauthorized: false })).toBe(`false ${address}`)
+  })
+
+  it('of this side prove who it is', async () => {
+    const tls = { ca: caCertificate, cert: clientCertificate, key: clientKey }
+    expect(await ask(doors(rules, {}, anyName), tls)).toBe(`true ${address}`)
+  })
+
+  it('open nothing that the rules do not', async () => {
+    const made = doors({}, {}, anyName)
+    expect(await ask(made, { ca: caCertificate })).toBe('egress_denied')
+    made.configure(egressConfiguration(rules))
+    expect(await ask(made, { ca: caCertificate })).not.toBe('egress_denied')
+    made.configure(egressConfiguration())
+    expect(await ask(made, { ca: caCertificate })).toBe('egress_denied')
   })
 })
 

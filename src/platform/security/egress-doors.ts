@@ -11,7 +11,7 @@ import { type Resolver, systemResolver } from './egress-resolver.ts'
 import type { Outbound, OutboundInit, OutboundResponse } from './outbound.ts'
 
 export interface EgressDoorsOptions {
-  readonly denials?: DenialLog
+  readonly denials?: Pick<DenialLog, 'add'>
   /** Requests in flight per purpose. Default 256. */
   readonly maxInFlight?: number
 }

@@ -1,20 +1,23 @@
 import type { Management } from '../../governance/management/management.ts'
+import type { Gateway } from '../../pipeline/gateway.ts'
 import type { Route } from '../route.ts'
 import { auditRoutes } from './audit/routes.ts'
 import { keyRoutes } from './keys/routes.ts'
+import { modelRoutes } from './models/routes.ts'
 import { organizationRoutes } from './organizations/routes.ts'
 import { spenderRoutes } from './spenders/routes.ts'
 import { teamRoutes } from './teams/routes.ts'
 import { userRoutes } from './users/routes.ts'
 
 /** The management API, object by object. */
-export function managementRoutes(management: Management): Route[] {
+export function managementRoutes(gateway: Gateway, management: Management): Route[] {
   return [
     ...keyRoutes(management),
     ...teamRoutes(management),
     ...userRoutes(management),
     ...organizationRoutes(management),
     ...spenderRoutes(management),
+    ...modelRoutes(gateway, management),
     ...auditRoutes(management),
   ]
 }

@@ -1,6 +1,7 @@
 import type { Gateway } from '../../pipeline/gateway.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { Fleet } from '../fleet.ts'
+import { presented } from '../presented.ts'
 import type { Route, RouteContext } from '../route.ts'
 
 export function adminRoutes(gateway: Gateway, fleet: Fleet): Route[] {
@@ -60,9 +61,7 @@ async function explain(fleet: Fleet, { request, identity }: RouteContext): Promi
 async function metrics(gateway: Gateway, fleet: Fleet, { request, reply }: RouteContext): Promise<string> {
   const { snapshot } = gateway
   if (snapshot.metricsNeedKey) {
-    const { headers, socket } = request.raw
-    const address = snapshot.trustedProxies.clientAddress(socket.remoteAddress, headers['x-forwarded-for'])
-    const principal = await gateway.authenticator.authenticate(snapshot.keys, { headers, address })
+    const principal = await gateway.authenticator.authenticate(snapshot.keys, presented(request))
     if (principal.role !== 'proxy_admin' && principal.role !== 'proxy_admin_viewer') {
       throw new GatewayError('permission_denied', 'Metrics of the whole gateway are for administrators.')
     }

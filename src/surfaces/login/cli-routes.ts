@@ -4,10 +4,11 @@ import { checkSameSite } from '../../governance/authentication/login/cross-site.
 import { ownOrigins } from '../../governance/authentication/login/own-origins.ts'
 import { csrfTokenOf, type Session, sameText } from '../../governance/authentication/login/session.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
+import { presented } from '../presented.ts'
 import type { Route, RouteContext } from '../route.ts'
 import { codeForm, message, sendPage } from './pages.ts'
 import { rootOf } from './password-routes.ts'
-import { bodyOf, presented, textOf } from './request.ts'
+import { bodyOf, textOf } from './request.ts'
 
 const open = { permission: 'public', dialect: 'openai' } as const
 const completePath = '/sso/cli/complete/:id'

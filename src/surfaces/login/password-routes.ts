@@ -8,9 +8,10 @@ import type { LoginMethod } from '../../governance/authentication/login/session.
 import { safeReturnTo } from '../../governance/authentication/oidc/return-to.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { UserRow } from '../../platform/store/tables.ts'
+import { presented } from '../presented.ts'
 import type { Route, RouteContext } from '../route.ts'
 import { loginForm, sendPage } from './pages.ts'
-import { bearerOf, bodyOf, isSecure, presented, requiredText } from './request.ts'
+import { bearerOf, bodyOf, isSecure, requiredText } from './request.ts'
 
 const open = { permission: 'public', dialect: 'openai' } as const
 

@@ -1,14 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { PresentedRequest } from '../../governance/authentication/presented.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
-
-/** A request as authentication sees it. */
-export const presented = (request: FastifyRequest): PresentedRequest => ({
-  method: request.method,
-  headers: request.raw.headers,
-  address: request.clientAddress,
-  peer: request.raw.socket.remoteAddress ?? '',
-})
 
 /** The bearer token of a request, for routes that are public and look for themselves. */
 export function bearerOf(request: FastifyRequest): string | undefined {

@@ -7,18 +7,12 @@ import type { Batch, BatchLimits } from './sink.ts'
 
 const pageRows = 100
 
-export interface Gathered {
-  readonly batch: Batch
-  /** The limits are reached: no reason to wait for more. */
-  readonly full: boolean
-}
-
-/** The records after the cursor, up to the limits, or exactly up to `through` for a batch that was decided before. */
+/** The records after the cursor: up to the limits, or, for a batch that was decided before, exactly up to its end. */
 export async function gather(
   db: Kysely<Tables>,
   { seq, pending }: Cursor,
   limits: BatchLimits,
-): Promise<Gathered | undefined> {
+): Promise<Batch | undefined> {
   const records: AuditRecord[] = []
   const lines: string[] = []
   let bytes = 0
@@ -29,7 +23,7 @@ export async function gather(
       const line = `${recordLine(record)}\n`
       const size = Buffer.byteLength(line)
       const fits = records.length < limits.records && bytes + size <= limits.bytes
-      if (!fits && pending === undefined && records.length > 0) return finished(records, lines, true)
+      if (!fits && pending === undefined && records.length > 0) return batchOf(records, lines)
       records.push(record)
       lines.push(line)
       bytes += size
@@ -37,12 +31,12 @@ export async function gather(
     }
     if (page.length < pageRows) break
   }
-  return finished(records, lines, pending !== undefined || records.length >= limits.records)
+  return batchOf(records, lines)
 }
 
-function finished(records: AuditRecord[], lines: string[], full: boolean): Gathered | undefined {
+function batchOf(records: readonly AuditRecord[], lines: readonly string[]): Batch | undefined {
   const first = records[0]
   const last = records.at(-1)
   if (first === undefined || last === undefined) return undefined
-  return { batch: { first: first.seq, last: last.seq, records, ndjson: lines.join('') }, full }
+  return { first: first.seq, last: last.seq, records, ndjson: lines.join('') }
 }

@@ -7,7 +7,7 @@ import type { Outbound } from '../../../platform/security/outbound.ts'
 import type { Checkpoint } from '../checkpoint.ts'
 import { objectUrl, type S3Location } from './s3-address.ts'
 import { S3Signer } from './s3-signer.ts'
-import { type AuditSink, type Batch, type BatchLimits, SinkRefused } from './sink.ts'
+import { type AuditSink, type Batch, type BatchLimits, requestTimeout, SinkRefused } from './sink.ts'
 
 export interface S3SinkSettings extends S3Location {
   readonly name: string
@@ -78,7 +78,7 @@ export class S3Sink implements AuditSink {
       headers,
       body,
       signal,
-      timeout: 60_000,
+      timeout: requestTimeout,
       maxBytes: 65_536,
     })
     if (answer.status >= 200 && answer.status <= 299) return

@@ -29,6 +29,9 @@ export interface ShippingTimes {
   readonly lease: number
 }
 
+/** Milliseconds by which clocks of replicas may differ. */
+const maxSkew = 60_000
+
 export const defaultTimes: ShippingTimes = { poll: 2000, send: 30_000, lease: 90_000 }
 
 /**
@@ -44,6 +47,8 @@ export class SinkShipper {
   readonly #stop = new AbortController()
   #running: Promise<void> | undefined
   #failures = 0
+  /** A batch or checkpoint is with the sink: what fails now is its failure. */
+  #atSink = false
   /** Number of the checkpoint this process has brought to the sink. */
   #checkpoint = 0
 
@@ -94,12 +99,15 @@ export class SinkShipper {
     } catch (error) {
       if (this.#stop.signal.aborted && !flush) return 0
       this.#failures++
-      metrics.failed(this.#sink.name)
       const delay = backoff(this.#failures, random)
       const note = { sink: this.#sink.name, err: error, failures: this.#failures, retry_in_ms: delay }
-      log.warn(note, 'audit: the sink did not take the records; they are kept')
+      if (this.#atSink) {
+        metrics.failed(this.#sink.name)
+        log.warn(note, 'audit: the sink did not take the records; they are kept')
+      } else log.warn(note, 'audit: shipping waits for the store or the shared state')
       return delay
     } finally {
+      this.#atSink = false
       await lock?.release().catch(() => undefined)
     }
   }
@@ -118,14 +126,16 @@ export class SinkShipper {
       await rewind(store.db, name, clock.epoch())
       return 0
     }
-    const gathered = await gather(store.db, cursor, limits)
-    if (gathered === undefined) return this.#times.poll
-    const { batch, full } = gathered
-    const oldest = batch.records[0]?.at ?? 0
-    const wait = limits.wait - (clock.epoch() - oldest)
-    if (!full && !flush && wait > 0) return Math.min(wait, this.#times.poll)
+    if (cursor.pending === undefined && !flush) {
+      const wait = await this.#patience(cursor)
+      if (wait > 0) return Math.min(wait, this.#times.poll)
+    }
+    const batch = await gather(store.db, cursor, limits)
+    if (batch === undefined) return this.#times.poll
     if (cursor.pending === undefined && !(await plan(store.db, name, cursor, batch.last, clock.epoch()))) return 0
+    this.#atSink = true
     await this.#sink.send(batch, AbortSignal.timeout(this.#times.send))
+    this.#atSink = false
     await confirm(store.db, name, cursor, batch, clock.epoch())
     metrics.shipped(name, batch.records.length)
     this.#failures = 0
@@ -138,26 +148,33 @@ export class SinkShipper {
     const { store } = this.#services
     const [checkpoint, cursor] = await Promise.all([keptCheckpoint(store.db), readCursor(store.db, this.#sink.name)])
     if (checkpoint === undefined || checkpoint.seq <= this.#checkpoint || checkpoint.seq > cursor.seq) return
+    this.#atSink = true
     await this.#sink.sendCheckpoint(checkpoint, AbortSignal.timeout(this.#times.send))
     this.#checkpoint = checkpoint.seq
   }
 
-  /** Every process measures, whichever ships: the gauge is there when the shipper is not. */
-  async #measure(): Promise<void> {
-    const { store, metrics, clock } = this.#services
-    const [head, cursor] = await Promise.all([chainHead(store.db), readCursor(store.db, this.#sink.name)])
-    const age = await this.#age(cursor, clock.epoch())
-    metrics.backlog(this.#sink.name, cursor.seq, Math.max(0, head.seq - cursor.seq), age)
+  /** Milliseconds that a batch may still wait to fill; 0: it is full, or its first record is old enough. */
+  async #patience(cursor: Cursor): Promise<number> {
+    const { limits } = this.#sink
+    const { records, age } = await this.#waiting(cursor)
+    if (records === 0) return this.#times.poll
+    // A record from the future (a replica whose clock is wrong) must not make others wait for it.
+    return records >= limits.records || age < -maxSkew ? 0 : Math.max(0, limits.wait - age)
   }
 
-  async #age(cursor: Cursor, now: number): Promise<number> {
-    const oldest = await this.#services.store.db
-      .selectFrom('audit')
-      .select('at')
-      .where('seq', '>', cursor.seq)
-      .orderBy('seq')
-      .limit(1)
-      .executeTakeFirst()
-    return oldest === undefined ? 0 : Math.max(0, (now - oldest.at) / 1000)
+  /** Every process measures, whichever ships: the gauge is there when the shipper is not. */
+  async #measure(): Promise<void> {
+    const cursor = await readCursor(this.#services.store.db, this.#sink.name)
+    const { records, age } = await this.#waiting(cursor)
+    this.#services.metrics.backlog(this.#sink.name, cursor.seq, records, Math.max(0, age / 1000))
+  }
+
+  /** How many records the sink has not confirmed, and the age of the oldest in milliseconds. */
+  async #waiting({ seq }: Cursor): Promise<{ readonly records: number; readonly age: number }> {
+    const { store, clock } = this.#services
+    const first = store.db.selectFrom('audit').select(['seq', 'at']).where('seq', '>', seq).orderBy('seq').limit(1)
+    const [head, oldest] = await Promise.all([chainHead(store.db), first.executeTakeFirst()])
+    if (oldest === undefined) return { records: 0, age: 0 }
+    return { records: Math.max(1, head.seq - oldest.seq + 1), age: clock.epoch() - oldest.at }
   }
 }

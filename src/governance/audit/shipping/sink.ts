@@ -33,6 +33,9 @@ export interface AuditSink {
   close(): Promise<void>
 }
 
+/** Milliseconds for one HTTP request: less than a batch has in all, so that the sink's own words tell what took long. */
+export const requestTimeout = 25_000
+
 /** A sink said no. The message names status and reason, never a credential. */
 export class SinkRefused extends Error {
   override readonly name = 'SinkRefused'

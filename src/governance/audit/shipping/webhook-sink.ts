@@ -3,7 +3,7 @@ import type { Clock } from '../../../platform/clock.ts'
 import type { Outbound } from '../../../platform/security/outbound.ts'
 import type { Secret } from '../../../platform/security/secret.ts'
 import type { Checkpoint } from '../checkpoint.ts'
-import { type AuditSink, type Batch, type BatchLimits, SinkRefused } from './sink.ts'
+import { type AuditSink, type Batch, type BatchLimits, requestTimeout, SinkRefused } from './sink.ts'
 
 export interface WebhookSinkSettings {
   readonly name: string
@@ -65,7 +65,7 @@ export class WebhookSink implements AuditSink {
       headers: { ...Object.fromEntries(own), ...headers, ...(secret && this.#signature(body, secret)) },
       body,
       signal,
-      timeout: 60_000,
+      timeout: requestTimeout,
       maxBytes: 65_536,
     })
     if (answer.status < 200 || answer.status > 299) throw new SinkRefused(`The webhook answered ${answer.status}.`)

@@ -14,12 +14,6 @@ export interface LoginSecrets {
   readonly verifier: string
 }
 
-export const newLoginSecrets = (): LoginSecrets => ({
-  state: oidc.randomState(),
-  nonce: oidc.randomNonce(),
-  verifier: oidc.randomPKCECodeVerifier(),
-})
-
 export interface LoginResult {
   /** Claims of the ID token, with those of the user-info endpoint over them. */
   readonly claims: Claims

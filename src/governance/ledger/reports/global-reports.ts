@@ -145,6 +145,13 @@ function datesOf(from: string, to: string): string[] {
   return dates
 }
 
+interface ModelDetail {
+  readonly model: string
+  readonly total_cost: number
+  readonly total_input_tokens: number
+  readonly total_output_tokens: number
+}
+
 /** Per key what it cost, in all and by model: `/global/spend/report?group_by=api_key` and `/{key,user,…}/spend/report`. */
 export async function keyReport(db: Kysely<Tables>, range: Range) {
   const rows = await sumDaily(db, range, ['token', 'model'])
@@ -152,7 +159,7 @@ export async function keyReport(db: Kysely<Tables>, range: Range) {
     db,
     rows.map(row => row.token),
   )
-  const keys = new Map<string, { cost: number; input: number; output: number; models: Record<string, unknown>[] }>()
+  const keys = new Map<string, { cost: number; input: number; output: number; models: ModelDetail[] }>()
   for (const row of rows) {
     const key = keys.get(row.token) ?? { cost: 0, input: 0, output: 0, models: [] }
     keys.set(row.token, key)

@@ -21,7 +21,7 @@ const callTypes: Readonly<Record<string, string>> = {
 export const callTypeOf = (operation: string): string => callTypes[operation] ?? operation
 
 /** A call as LiteLLM's spend logs show it. Bodies are not part of it: they are shown one call at a time. */
-export interface SpendLog {
+export type SpendLog = {
   readonly request_id: string
   readonly call_type: string
   readonly api_key: string

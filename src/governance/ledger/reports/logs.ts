@@ -41,7 +41,7 @@ export interface LogScope {
 export type LogOrder = 'startTime' | 'endTime' | 'spend' | 'total_tokens' | 'request_duration_ms' | 'model'
 
 export interface LogPage {
-  readonly data: readonly SpendLog[]
+  readonly data: SpendLog[]
   readonly total: number
   /** There are more than were counted. */
   readonly total_is_capped: boolean

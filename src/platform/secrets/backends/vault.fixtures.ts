@@ -27,7 +27,7 @@ export interface FakeVault extends FakeServer {
  * What a Vault dev server says to the calls a client of KV version 2 makes: AppRole, Kubernetes and token logins,
  * renewal, namespaces, versions, deletions, and its error bodies. https://developer.hashicorp.com/vault/api-docs
  */
-export async function fakeVault(): Promise<FakeVault> {
+export async function fakeVault(options: { readonly tls?: boolean } = {}): Promise<FakeVault> {
   const secrets: FakeVault['secrets'] = new Map()
   const tokens: FakeVault['tokens'] = new Map()
   const identity = { rootToken: `hvs.${randomUUID()}`, roleId: randomUUID(), secretId: randomUUID() }
@@ -43,6 +43,11 @@ export async function fakeVault(): Promise<FakeVault> {
     if (request.path.startsWith('/v1/auth/approle/')) {
       if (role_id === identity.roleId && secret_id === identity.secretId) return grant(namespace)
       return { status: 400, body: { errors: ['invalid role or secret ID'] } }
+    }
+    if (request.path === '/v1/auth/cert/login') {
+      const { name } = JSON.parse(request.body) as { name?: string }
+      if (request.certified && (name === undefined || name === 'gateway')) return grant(namespace)
+      return { status: 400, body: { errors: ['invalid certificate or no client certificate supplied'] } }
     }
     if (role === 'routeiq' && jwt === 'service-account-jwt') return grant(namespace)
     return { status: 403, body: { errors: ['permission denied'] } }
@@ -94,7 +99,7 @@ export async function fakeVault(): Promise<FakeVault> {
         return { status: 405, body: { errors: ['unsupported operation'] } }
     }
   }
-  const server = await fakeServer(answer)
+  const server = await fakeServer(answer, options)
   const fake: FakeVault = Object.assign(server, {
     ...identity,
     secrets,

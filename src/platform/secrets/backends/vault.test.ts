@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { caCertificate, clientCertificate, clientKey } from '../../security/tls.fixtures.ts'
 import type { SecretBackend } from '../backend.ts'
 import type { Environment } from '../call.ts'
 import { servicesFor } from '../services.fixtures.ts'
@@ -116,6 +117,28 @@ describe('identity', () => {
     await expect(found.read('K')).rejects.toThrow(/kubernetes login/)
     writeFileSync(file, 'service-account-jwt\n')
     expect(await found.read('K')).toEqual({ text: 'v' })
+  })
+
+  it('is a client certificate, over TLS with a private CA', async () => {
+    const secure = await fakeVault({ tls: true })
+    ends.push(secure.close)
+    secure.put('secret/K', { key: 'v' })
+    const folder = mkdtempSync(join(tmpdir(), 'routeiq-vault-'))
+    const file = (name: string, text: string): string => {
+      writeFileSync(join(folder, name), text)
+      return join(folder, name)
+    }
+    const env = {
+      HCP_VAULT_ADDR: secure.url,
+      HCP_VAULT_CACERT: file('ca.pem', caCertificate),
+      HCP_VAULT_CLIENT_CERT: file('client.pem', clientCertificate),
+      HCP_VAULT_CLIENT_KEY: file('client.key', clientKey),
+      HCP_VAULT_CERT_ROLE: 'gateway',
+    }
+    expect(await backend(env).read('K')).toEqual({ text: 'v' })
+    await expect(backend({ ...env, HCP_VAULT_CERT_ROLE: 'other' }).read('K')).rejects.toThrow(/cert login/)
+    await expect(backend({ ...env, HCP_VAULT_CACERT: '' }).read('K')).rejects.toThrow(/connection failed/)
+    expect(() => backend({ ...env, HCP_VAULT_CLIENT_KEY: join(folder, 'none') })).toThrow(/HCP_VAULT_CLIENT_KEY/)
   })
 
   it('is renewed before its lease ends, without another login', async () => {

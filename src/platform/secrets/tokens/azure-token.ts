@@ -34,6 +34,19 @@ export function azureToken(scope: string, services: SecretServices): Renewing<st
   }, services.epoch)
 }
 
+/**
+ * An access token for a token of another identity provider that Entra ID trusts: a federated identity credential of the
+ * application. @throws SecretUnavailable
+ */
+export function entraTokenFor(assertion: string, scope: string, services: SecretServices): Promise<Expiring<string>> {
+  const tenant = setting(services.env, 'AZURE_TENANT_ID')
+  const client = setting(services.env, 'AZURE_CLIENT_ID')
+  if (tenant === undefined || client === undefined) {
+    throw new SecretUnavailable(`${what}: azure_ad_token: oidc/… needs AZURE_TENANT_ID and AZURE_CLIENT_ID.`)
+  }
+  return ofApplication(tenant, { client_id: client, ...federation, client_assertion: assertion, scope }, services)
+}
+
 const federation = { client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' }
 
 /** https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow */

@@ -11,8 +11,8 @@ const maxWaiting = 10_000
 const poolExhausted = 'timeout exceeded when trying to connect'
 
 /**
- * The pool as Kysely uses it. Errors of the connection become `StoreUnavailable`, connections that saw one are not used
- * again, and while the database is known to be lost nobody waits for a connect timeout: the probe finds out when it is back.
+ * The pool as Kysely uses it. Errors of the connection become `StoreUnavailable`, and while the database is known to be
+ * lost nobody waits for a connect timeout: the probe finds out when it is back.
  */
 export class GuardedPool implements PostgresPool {
   readonly options: object = {}
@@ -24,8 +24,8 @@ export class GuardedPool implements PostgresPool {
   }
 
   /**
-   * The pool to use from now on. After an outage it is a new one: connections that were idle meanwhile may be dead, and
-   * each would fail a statement before that is known. Those of the old one end when their work does.
+   * The pool to use from now on. After an outage it is a new one: connections of the old one may be dead, and each would
+   * fail a statement before that is known. They end when their work does.
    */
   use(pool: Pool): void {
     const before = this.#pool
@@ -64,7 +64,6 @@ export class GuardedPool implements PostgresPool {
 class GuardedClient implements PostgresPoolClient {
   readonly #client: PoolClient
   readonly #availability: Availability
-  #broken = false
 
   constructor(client: PoolClient, availability: Availability) {
     this.#client = client
@@ -83,15 +82,12 @@ class GuardedClient implements PostgresPoolClient {
       return await this.#client.query(sql, [...values])
     } catch (error) {
       const meaning = fromStatement(error)
-      if (meaning instanceof StoreUnavailable) {
-        this.#broken = true
-        this.#availability.lost(meaning)
-      }
+      if (meaning instanceof StoreUnavailable) this.#availability.lost(meaning)
       throw meaning
     }
   }
 
   release(destroy = false): void {
-    this.#client.release(destroy || this.#broken)
+    this.#client.release(destroy)
   }
 }

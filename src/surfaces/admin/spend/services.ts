@@ -1,5 +1,7 @@
 import type { Governance } from '../../../governance/governance.ts'
 import type { Calendar } from '../../../governance/limits/windows.ts'
+import type { Management } from '../../../governance/management/management.ts'
+import type { Gateway } from '../../../pipeline/gateway.ts'
 import type { Clock } from '../../../platform/clock.ts'
 import type { ModelPrice } from '../../../providers/model-price.ts'
 
@@ -27,3 +29,28 @@ export interface PricedModel {
   readonly provider: string
   readonly price: ModelPrice | undefined
 }
+
+export function spendServices(gateway: Gateway, { governance, clock, settings }: Management): SpendServices {
+  return {
+    governance,
+    clock,
+    settings() {
+      const { general_settings: general, litellm_settings: litellm } = gateway.snapshot.loaded.config
+      const { calendar } = settings()
+      return {
+        scopeListsToCaller: settingOf(general, 'scope_spend_list_endpoints_to_caller') !== false,
+        maxBudget: numberOf(settingOf(litellm, 'max_budget')),
+        calendar,
+      }
+    },
+    priced(model) {
+      const group = gateway.snapshot.router.resolve(model)
+      const deployment = group?.deployments[0]
+      if (group === undefined || deployment === undefined) return undefined
+      return { model: group.name, provider: deployment.target.vendor.id, price: deployment.price }
+    },
+  }
+}
+
+const settingOf = (settings: object, name: string): unknown => (settings as Readonly<Record<string, unknown>>)[name]
+const numberOf = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)

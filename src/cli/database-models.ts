@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto'
+import type { Cipher } from '../governance/encryption/cipher.ts'
+import { type CheckEntry, type ModelEntry, storedModels } from '../governance/management/models/models.ts'
+import { compileSnapshot, type SnapshotServices } from '../pipeline/snapshot.ts'
+import { type LoadedConfig, parseConfig } from '../platform/config/load.ts'
+import { ConfigError, formatProblem } from '../platform/config/problem.ts'
+import { GatewayError } from '../platform/errors/gateway-error.ts'
+import type { Store } from '../platform/store/store.ts'
+import type { Logger } from '../platform/telemetry/logger.ts'
+
+/** Deployments kept in the database, laid over whatever configuration is in force. */
+export class DatabaseModels {
+  readonly #store: Store
+  readonly #cipher: Cipher
+  readonly #log: Logger
+  #entries: readonly ModelEntry[] = []
+
+  constructor(store: Store, cipher: Cipher, log: Logger) {
+    this.#store = store
+    this.#cipher = cipher
+    this.#log = log
+  }
+
+  /** Reads them anew; while the store is away the last known stay. @returns whether they were read */
+  async refresh(): Promise<boolean> {
+    try {
+      this.#entries = await storedModels(this.#store.db, this.#cipher, problem =>
+        this.#log.error({ problem }, 'model of the database left out'),
+      )
+      return true
+    } catch (error) {
+      this.#log.warn({ err: error }, 'models of the database cannot be read; the last known stay')
+      return false
+    }
+  }
+
+  /** The configuration with the stored deployments behind its own; one that cannot be served is left out and named. */
+  over(loaded: LoadedConfig): LoadedConfig {
+    if (this.#entries.length === 0) return loaded
+    const added: LoadedConfig['config']['model_list'] = []
+    for (const entry of this.#entries) {
+      const parsed = parseEntry(entry, loaded)
+      if (typeof parsed === 'string')
+        this.#log.error({ model: entry.model_name, problem: parsed }, 'model of the database left out')
+      else added.push(...parsed)
+    }
+    const content = JSON.stringify(this.#entries)
+    return {
+      ...loaded,
+      config: { ...loaded.config, model_list: [...loaded.config.model_list, ...added] },
+      hash: createHash('sha256').update(loaded.hash).update(content).digest('hex').slice(0, 12),
+    }
+  }
+}
+
+/** Judges an entry as a deployment of the configuration in force. */
+export function modelCheck(loaded: () => LoadedConfig, services: SnapshotServices): CheckEntry {
+  return entry => {
+    const current = loaded()
+    const parsed = parseEntry(entry, current)
+    if (typeof parsed === 'string') return parsed
+    try {
+      const alone = { ...current, config: { ...current.config, model_list: parsed } }
+      const { deployments, warnings } = compileSnapshot(alone, 1, services)
+      return deployments.length > 0 ? undefined : warnings[0]
+    } catch (error) {
+      if (error instanceof GatewayError) return error.message
+      throw error
+    }
+  }
+}
+
+function parseEntry(entry: ModelEntry, { env }: LoadedConfig): LoadedConfig['config']['model_list'] | string {
+  try {
+    return parseConfig(JSON.stringify({ model_list: [entry] }), { env, strict: false, file: 'the database' }).config
+      .model_list
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.map(formatProblem).join(' ')
+    throw error
+  }
+}
