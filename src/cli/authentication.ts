@@ -18,6 +18,16 @@ export const authenticationConfig = (
   directory: configPath === undefined ? process.cwd() : dirname(resolve(configPath)),
 })
 
+/** Shown to whoever starts the gateway for the first time; not through the logger, which keeps secrets out of logs. */
+export async function announceFirstRun(authentication: Authentication): Promise<void> {
+  // A store that is away is not the first start; the master key makes the first administrator at any time.
+  const token = await authentication.login.firstRun.issueToken().catch(() => undefined)
+  if (token === undefined) return
+  process.stdout.write(
+    `No administrator can log in yet. Within a day, this token makes the first one (POST /v1/routeiq/setup): ${token}\n`,
+  )
+}
+
 /** @throws GatewayError `config_invalid` */
 export function startAuthentication(
   loaded: LoadedConfig,

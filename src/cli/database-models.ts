@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Cipher } from '../governance/encryption/cipher.ts'
-import { type CheckEntry, type ModelEntry, storedModels } from '../governance/management/models/models.ts'
+import type { CheckEntry, ModelEntry } from '../governance/management/model-entry.ts'
+import { storedModels } from '../governance/management/models/models.ts'
 import { compileSnapshot, type SnapshotServices } from '../pipeline/snapshot.ts'
 import { type LoadedConfig, parseConfig } from '../platform/config/load.ts'
 import { ConfigError, formatProblem } from '../platform/config/problem.ts'

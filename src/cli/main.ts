@@ -19,6 +19,11 @@ switch (parsed.command) {
     process.exitCode = await check(parsed.file, parsed.strict)
     break
   }
+  case 'audit': {
+    const { audit } = await import('./audit.ts')
+    process.exitCode = await audit(parsed.args, process.env)
+    break
+  }
   case 'init': {
     const { init } = await import('./init.ts')
     process.exitCode = init(parsed.file, parsed.force)

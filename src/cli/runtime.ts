@@ -17,7 +17,7 @@ import { type DemoServer, startDemoServer } from '../providers/demo/server.ts'
 import type { Fleet } from '../surfaces/fleet.ts'
 import { createServer } from '../surfaces/server.ts'
 import type { ServeOptions } from './arguments.ts'
-import { authenticationConfig, startAuthentication } from './authentication.ts'
+import { announceFirstRun, authenticationConfig, startAuthentication } from './authentication.ts'
 import { coalesce } from './coalesce.ts'
 import { type ConfigSource, type ConfigTexts, load, loadTexts } from './config-source.ts'
 import { DatabaseModels, modelCheck } from './database-models.ts'
@@ -162,6 +162,7 @@ export async function createRuntime(
   const fleet = fleetOf(local, gateway)
   announce(log, metrics.registry, denials, () => void fleet.reload().catch(() => undefined))
   const app = createServer(gateway, fleet, { prefix: options.rootPath, management, authentication })
+  if (options.configPath !== undefined) await announceFirstRun(authentication)
   let closing: Promise<void> | undefined
   return {
     gateway,

@@ -133,7 +133,9 @@ function decode(gateway: Gateway, arrival: Arrival, id: string): Call {
       param: 'model',
     })
   }
-  const named = arrival.identity.aliases[model] ?? model
+  const { aliases } = arrival.identity
+  // Callers name models freely: `toString` is no alias.
+  const named = Object.hasOwn(aliases, model) ? (aliases[model] ?? model) : model
   authorizeModel(snapshot, arrival.identity, named)
   const epoch = gateway.clock.epoch()
   const ownId = request.headers['x-litellm-call-id'] === undefined

@@ -3,7 +3,7 @@ import type { Principal } from '../governance/authentication/principal.ts'
 import type { Permission } from '../governance/authorization/permission.ts'
 import type { RouteGroup } from '../governance/authorization/route-groups.ts'
 import type { Dialect } from '../providers/wire.ts'
-import type { ApiDescription } from './api-route.ts'
+import type { ApiDescription } from './api-description.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 

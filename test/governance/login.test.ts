@@ -236,7 +236,7 @@ describe('sessions that have ended (CVE-2026-12772)', () => {
           routeiq: { data_directory: folder, egress: { allow_cidrs: ['127.0.0.0/8'] } },
         },
       })
-    const first = await start({ LITELLM_UI_SESSION_DURATION: '2s' })
+    const first = await start({ LITELLM_UI_SESSION_DURATION: '5s' })
     const browser = new Browser(first)
     const short = String((await logIn(browser, 'admin', 'sk-master')).json!['token'])
     const me = (at: Gateway, token: string) => api({ url: at.url, key: token }, 'GET', '/v1/routeiq/session')
@@ -244,7 +244,7 @@ describe('sessions that have ended (CVE-2026-12772)', () => {
     await first.stop()
     const second = await start({ LITELLM_UI_SESSION_DURATION: '1h' })
     const long = String((await logIn(new Browser(second), 'admin', 'sk-master')).json!['token'])
-    await new Promise(resolve => setTimeout(resolve, 2100))
+    await new Promise(resolve => setTimeout(resolve, 5100))
     expect((await me(second, short)).status).toBe(401)
     await second.stop()
     const third = await start({})
@@ -255,13 +255,15 @@ describe('sessions that have ended (CVE-2026-12772)', () => {
 })
 
 describe('the first administrator', () => {
-  it('needs the master key, and is made once', async () => {
+  it('needs the printed token or the master key, and is made once', async () => {
     const fresh = await startGateway({ config: config() })
+    const token = /makes the first one \(POST \/v1\/routeiq\/setup\): ([\w-]{32})/.exec(fresh.logs())?.[1]
+    expect(token).toBeDefined()
     const setUp = (body: Json) => send(`${fresh.url}/v1/routeiq/setup`, { body })
     expect((await send(`${fresh.url}/v1/routeiq/setup`)).json).toEqual({ needed: true })
     expect((await setUp({ token: 'guess', email: 'root@x.com', password })).status).toBe(401)
     expect((await setUp({ token: fresh.key, email: 'root@x.com', password: 'short' })).status).toBe(400)
-    const made = await setUp({ token: fresh.key, email: 'root@x.com', password })
+    const made = await setUp({ token: token!, email: 'root@x.com', password })
     expect([made.status, made.json]).toMatchObject([200, { user_role: 'proxy_admin' }])
     expect((await setUp({ token: fresh.key, email: 'x@x.com', password })).status).toBe(409)
     expect((await send(`${fresh.url}/v1/routeiq/setup`)).json).toEqual({ needed: false })

@@ -5,7 +5,7 @@ import type { Governance } from '../governance.ts'
 import { after, parseDuration } from '../limits/durations.ts'
 import type { Calendar } from '../limits/windows.ts'
 import type { Settings } from '../objects/settings.ts'
-import type { CheckEntry } from './models/models.ts'
+import type { CheckEntry } from './model-entry.ts'
 
 /** Settings of the management API that the configuration may change at any time. */
 export interface ManagementSettings {

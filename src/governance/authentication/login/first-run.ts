@@ -44,18 +44,28 @@ export class FirstRun {
     return admin === undefined
   }
 
-  /** At start: a new one-time token to print, or undefined when there is an administrator. One process calls it. */
+  /**
+   * At start: a new one-time token to print; undefined when there is an administrator, or when a token that was printed
+   * is still good. Of several processes that start together one gets it.
+   */
   async issueToken(): Promise<string | undefined> {
     if (!(await this.needed())) return undefined
-    const token = randomBytes(24).toString('base64url')
     const now = this.#clock.epoch()
-    const value = JSON.stringify({ kind: 'open', token: tokenOf(token), expiresAt: now + tokenLifetime })
-    await this.#plane.store.db
+    const state = await this.#state()
+    if (state?.kind === 'open' && state.expiresAt > now) return undefined
+    const token = randomBytes(24).toString('base64url')
+    const value = JSON.stringify({
+      kind: 'open',
+      token: tokenOf(token),
+      expiresAt: now + tokenLifetime,
+    } satisfies State)
+    const before = state === undefined ? '' : JSON.stringify(state)
+    const issued = await this.#plane.store.db
       .insertInto('settings')
       .values({ name: settingName, value, revision: 1, updated_at: now, updated_by: 'system' })
-      .onConflict(on => on.column('name').doUpdateSet({ value, updated_at: now }))
-      .execute()
-    return token
+      .onConflict(on => on.column('name').doUpdateSet({ value, updated_at: now }).where('settings.value', '=', before))
+      .executeTakeFirst()
+    return (issued.numInsertedOrUpdatedRows ?? 0n) > 0n ? token : undefined
   }
 
   /** @throws GatewayError `invalid_api_key`, `conflict` when there is an administrator, `invalid_request` */

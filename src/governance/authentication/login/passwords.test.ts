@@ -335,13 +335,17 @@ describe('the first administrator', () => {
   })
 
   it('cannot be made with an old token, or with bad fields', async () => {
-    const old = (await first().issueToken())!
-    const token = (await first().issueToken())!
-    expect(await refused(create(old))).toContain('invalid_api_key')
-    expect(await refused(create(token, { email: 'nobody' }))).toContain('email')
-    expect(await refused(create(token, { password: 'short' }))).toContain('password')
+    const issued = await Promise.all([1, 2, 3].map(() => first().issueToken()))
+    const [token, ...others] = issued.filter(one => one !== undefined)
+    expect(others).toEqual([])
+    expect(await first().issueToken()).toBeUndefined()
+    expect(await refused(create(token!, { email: 'nobody' }))).toContain('email')
+    expect(await refused(create(token!, { password: 'short' }))).toContain('password')
     clock.pass(25 * 3_600_000)
-    expect(await refused(create(token))).toContain('invalid_api_key')
+    expect(await refused(create(token!))).toContain('invalid_api_key')
+    const renewed = (await first().issueToken())!
+    expect(await refused(create(token!))).toContain('invalid_api_key')
+    expect((await create(renewed)).user_role).toBe('proxy_admin')
   })
 
   it('stays shut when the last administrator is gone', async () => {

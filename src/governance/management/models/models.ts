@@ -7,19 +7,10 @@ import type { Cipher } from '../../encryption/cipher.ts'
 import { isRecord, parseSettings } from '../../objects/settings.ts'
 import type { Caller } from '../managed-objects.ts'
 import type { Management } from '../management.ts'
+import type { CheckEntry, ModelEntry } from '../model-entry.ts'
 import { credentialPlace, modelPlace } from './credentials.ts'
 
 type Shown = Record<string, unknown>
-
-/** An entry as `model_list` has it. */
-export interface ModelEntry {
-  readonly model_name: string
-  readonly litellm_params: Shown
-  readonly model_info: Shown
-}
-
-/** Says why an entry cannot be served; undefined: it can. */
-export type CheckEntry = (entry: ModelEntry) => string | undefined
 
 /** Deployments kept in the database, beside those of the file. Vendor settings are encrypted whole. */
 export class Models {

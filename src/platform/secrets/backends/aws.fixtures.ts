@@ -58,6 +58,18 @@ export async function fakeAws(): Promise<FakeAws> {
     const elements = Object.entries(grant()).map(([name, value]) => `<${name}>${value}</${name}>`)
     return { body: `<${form.get('Action')}Response><Credentials>${elements.join('')}</Credentials></x>` }
   }
+  /** Version 2 of the instance metadata: nothing without a session. */
+  const instance = ({ method, path, headers }: FakeRequest): FakeAnswer => {
+    if (path === '/latest/api/token') {
+      const sound = method === 'PUT' && headers['x-aws-ec2-metadata-token-ttl-seconds'] !== undefined
+      return sound ? { body: 'imds-session' } : { status: 400 }
+    }
+    if (headers['x-aws-ec2-metadata-token'] !== 'imds-session') return { status: 401 }
+    if (path === '/latest/meta-data/iam/security-credentials/') return { body: 'gateway-role\n' }
+    if (path !== '/latest/meta-data/iam/security-credentials/gateway-role') return { status: 404 }
+    const { SessionToken, ...rest } = grant()
+    return { body: { Code: 'Success', ...rest, Token: SessionToken } }
+  }
   const failed = (status: number, type: string): FakeAnswer => ({
     status,
     body: { __type: type, Message: 'words of AWS' },
@@ -101,6 +113,7 @@ export async function fakeAws(): Promise<FakeAws> {
       const { SessionToken, ...rest } = grant()
       return { body: { ...rest, Token: SessionToken } }
     }
+    if (request.path.startsWith('/latest/')) return instance(request)
     const target = request.headers['x-amz-target']
     if (target === undefined) return sts(request)
     const [api, action] = String(target).split('.')

@@ -102,6 +102,10 @@ describe('credentials', () => {
     expect(await manager(env).read('K')).toEqual({ text: 'v' })
   })
 
+  it('of an instance come with a session', async () => {
+    expect(await manager({ AWS_EC2_METADATA_SERVICE_ENDPOINT: aws.url }).read('K')).toEqual({ text: 'v' })
+  })
+
   it('never come from an address that is no machine’s', async () => {
     const env = { AWS_CONTAINER_CREDENTIALS_FULL_URI: 'http://10.0.0.1/credentials' }
     await expect(manager(env).read('K')).rejects.toThrow(/not allowed/)
