@@ -39,6 +39,9 @@ describe('documented configs', async () => {
     AZURE_API_BASE: 'https://x.openai.azure.com',
     AZURE_API_VERSION: '2024-10-21',
     AZURE_RPM: '200',
+    REDIS_HOST: '127.0.0.1',
+    REDIS_PASSWORD: 'secret-of-redis',
+    DATABASE_URL: 'postgres://u:secret-of-database@127.0.0.1/db',
   })
   env['LITELLM_MASTER_KEY'] = 'secret-of-master'
   for (const folder of ['test/configs', 'examples']) {

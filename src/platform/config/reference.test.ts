@@ -109,6 +109,7 @@ describe('every active key', () => {
         }
         current[at.at(-1) as string] = to
       }
+      if (path.includes('redis_startup_nodes')) set(path.slice(0, -2), [{ host: 'm', port: 1 }])
       if (path.includes('sinks')) set(path.slice(0, -path.length + path.indexOf('sinks') + 1), [completeSink(path)])
       set(path, value)
       if (path.includes('model_group_alias')) set([...path.slice(0, -1), 'model'], 'm')

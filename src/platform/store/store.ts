@@ -7,6 +7,7 @@ import type { Tables } from './tables.ts'
  */
 export interface Store {
   readonly dialect: 'sqlite' | 'postgres'
+  /** A statement takes at most 32,766 values (SQLite's limit): about 1,000 rows of the ledger. */
   readonly db: Kysely<Tables>
   /** Where the data is, for logs and readiness; no credentials. */
   readonly description: string

@@ -58,6 +58,8 @@ export const masterKey = 'master_key'
 
 /** Entities named in one answer, those that cost most. */
 const maxEntities = 5000
+/** Combinations of days, keys and what they called. */
+const maxKeyRows = 150_000
 
 /**
  * Days with totals and breakdowns: LiteLLM's `…/daily/activity/aggregated`. Three grouped reads of the daily sums: what was
@@ -78,7 +80,7 @@ export async function dailyActivity(db: Kysely<Tables>, query: ActivityQuery): P
   ])
   const tokens = topKeys.slice(0, query.keyLimit).map(({ token }) => token)
   const keyed: SumsQuery = { ...query, selections: query.selections.map(selection => ({ ...selection, tokens })) }
-  const byKey = await sumDaily(db, keyed, ['date', 'token', 'model', 'model_group', 'provider', 'route'])
+  const byKey = await sumDaily(db, keyed, ['date', 'token', 'model', 'model_group', 'provider', 'route'], maxKeyRows)
   const [keys, names] = await Promise.all([
     KeyNames.of(db, tokens),
     entityNames(

@@ -104,30 +104,20 @@ export async function spendSummary(
   range: Range,
   userSelections: readonly Selection[],
 ): Promise<Record<string, unknown>[]> {
-  const [called, users] = await Promise.all([
-    sumDaily(db, range, ['date', 'token', 'model']),
+  const [totals, keys, models, users] = await Promise.all([
+    sumDaily(db, range, ['date']),
+    sumDaily(db, range, ['date', 'token']),
+    sumDaily(db, range, ['date', 'model']),
     sumDaily(db, { ...range, selections: userSelections }, ['date', 'entity_id']),
   ])
-  const days = new Map<
-    string,
-    { spend: number; keys: Map<string, number>; users: Map<string, number>; models: Map<string, number> }
-  >()
-  for (const date of datesOf(range.from, range.to)) {
-    days.set(date, { spend: 0, keys: new Map(), users: new Map(), models: new Map() })
-  }
-  const add = (sums: Map<string, number>, name: string, cost: number): unknown =>
-    sums.set(name, addDollars(sums.get(name) ?? 0, cost))
-  for (const row of called) {
+  const days = new Map(datesOf(range.from, range.to).map(date => [date, emptyDay()]))
+  for (const row of totals) {
     const day = days.get(row.date)
-    if (day === undefined) continue
-    day.spend = addDollars(day.spend, row.cost)
-    add(day.keys, shownToken(row.token), row.cost)
-    add(day.models, row.model, row.cost)
+    if (day !== undefined) day.spend = dollars(row.cost)
   }
-  for (const row of users) {
-    const day = days.get(row.date)
-    if (day !== undefined) add(day.users, row.entity_id, row.cost)
-  }
+  for (const row of keys) days.get(row.date)?.keys.set(shownToken(row.token), dollars(row.cost))
+  for (const row of models) days.get(row.date)?.models.set(row.model, dollars(row.cost))
+  for (const row of users) days.get(row.date)?.users.set(row.entity_id, dollars(row.cost))
   return [...days].map(([date, day]) => ({
     ...Object.fromEntries(day.keys),
     startTime: date,
@@ -136,6 +126,13 @@ export async function spendSummary(
     models: Object.fromEntries(day.models),
   }))
 }
+
+const emptyDay = () => ({
+  spend: 0,
+  keys: new Map<string, number>(),
+  users: new Map<string, number>(),
+  models: new Map<string, number>(),
+})
 
 function datesOf(from: string, to: string): string[] {
   const dates: string[] = []
@@ -185,44 +182,43 @@ export async function keyReport(db: Kysely<Tables>, range: Range) {
     }))
 }
 
-/** `/global/spend/report?group_by=team|customer`: per day and team (or customer) what each key spent on each model. */
+/**
+ * `/global/spend/report?group_by=team|customer`: per day and team (or customer) what each key spent on each model. Totals
+ * are of everything; where there are more combinations than an answer holds, the cheapest are not told apart.
+ */
 export async function groupedReport(db: Kysely<Tables>, range: Range, group: 'team' | 'customer') {
-  const rows = await sumDaily(db, range, ['date', 'entity_id', 'token', 'model'])
-  const names =
-    group === 'team'
-      ? await namesOf(
-          db,
-          'teams',
-          rows.map(row => row.entity_id),
-        )
-      : new Map<string, string>()
+  const [totals, parts] = await Promise.all([
+    sumDaily(db, range, ['date', 'entity_id']),
+    sumDaily(db, range, ['date', 'entity_id', 'token', 'model']),
+  ])
+  const ids = totals.map(row => row.entity_id)
+  const names = group === 'team' ? await namesOf(db, 'teams', ids) : new Map<string, string>()
   const nameOf = (id: string): string => (id === '' ? 'Unassigned Team' : (names.get(id) ?? id))
-  const days = new Map<string, Map<string, { spend: number; metadata: Record<string, unknown>[] }>>()
-  for (const row of rows) {
-    const day = days.get(row.date) ?? new Map<string, { spend: number; metadata: Record<string, unknown>[] }>()
-    days.set(row.date, day)
-    const name = nameOf(row.entity_id)
-    const entry = day.get(name) ?? { spend: 0, metadata: [] }
-    day.set(name, entry)
-    entry.spend = addDollars(entry.spend, row.cost)
-    entry.metadata.push({
+  const details = new Map<string, Record<string, unknown>[]>()
+  for (const row of parts) {
+    const place = `${row.date} ${row.entity_id}`
+    const list = details.get(place) ?? []
+    details.set(place, list)
+    list.push({
       model: row.model,
       api_key: shownToken(row.token),
       spend: dollars(row.cost),
       total_tokens: row.input_tokens + row.output_tokens,
     })
   }
-  const field = group === 'team' ? 'team_name' : 'customer'
+  const days = new Map<string, Record<string, unknown>[]>()
+  for (const row of totals) {
+    const day = days.get(row.date) ?? []
+    days.set(row.date, day)
+    day.push({
+      [group === 'team' ? 'team_name' : 'customer']: nameOf(row.entity_id),
+      total_spend: dollars(row.cost),
+      metadata: details.get(`${row.date} ${row.entity_id}`) ?? [],
+    })
+  }
   return [...days]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([date, entries]) => ({
-      group_by_day: date,
-      [group === 'team' ? 'teams' : 'customers']: [...entries].map(([name, { spend, metadata }]) => ({
-        [field]: name,
-        total_spend: spend,
-        metadata,
-      })),
-    }))
+    .map(([date, entries]) => ({ group_by_day: date, [group === 'team' ? 'teams' : 'customers']: entries }))
 }
 
 /** `/team/spend/by_user`. Selections of this report are of team members. */

@@ -18,25 +18,28 @@ export class GuardedPool implements PostgresPool {
   readonly options: object = {}
   readonly #availability: Availability
   #pool: Pool | undefined
+  /** Grows with every outage. Connections made before the last one are not used again: they may be dead unnoticed. */
+  #generation = 0
+  readonly #born = new WeakMap<PoolClient, number>()
 
   constructor(availability: Availability) {
     this.#availability = availability
   }
 
-  /**
-   * The pool to use from now on. After an outage it is a new one: connections of the old one may be dead, and each would
-   * fail a statement before that is known. They end when their work does.
-   */
   use(pool: Pool): void {
-    const before = this.#pool
     this.#pool = pool
     // A connection that breaks while it is idle leaves the pool by itself. It may be the first sign of an outage.
-    pool.on('error', () => {
-      if (this.#pool === pool) this.#availability.suspect()
+    pool.on('error', () => this.#availability.suspect())
+    pool.on('connect', client => {
+      this.#born.set(client, this.#generation)
+      // One that breaks between two statements of a transaction tells its next statement; unheard it would end the process.
+      client.on('error', () => undefined)
     })
-    // One that breaks between two statements of a transaction tells its next statement; unheard it would end the process.
-    pool.on('connect', client => client.on('error', () => undefined))
-    before?.end().catch(() => undefined)
+  }
+
+  /** An outage is over. */
+  renew(): void {
+    this.#generation++
   }
 
   async connect(): Promise<PostgresPoolClient> {
@@ -47,12 +50,26 @@ export class GuardedPool implements PostgresPool {
       throw new StoreUnavailable(`the PostgreSQL database cannot keep up: ${maxWaiting} statements wait`)
     }
     try {
-      return new GuardedClient(await pool.connect(), this.#availability)
+      const client = await this.#fresh(pool)
+      return new GuardedClient(client, this.#availability, () => this.#isFresh(client))
     } catch (error) {
       const outage = unreachable(error)
       if (!(error instanceof Error && error.message === poolExhausted)) this.#availability.lost(outage)
       throw outage
     }
+  }
+
+  /** Every old connection that it meets leaves the pool, so it meets at most as many as the pool has. */
+  async #fresh(pool: Pool): Promise<PoolClient> {
+    for (;;) {
+      const client = await pool.connect()
+      if (this.#isFresh(client)) return client
+      client.release(true)
+    }
+  }
+
+  #isFresh(client: PoolClient): boolean {
+    return this.#born.get(client) === this.#generation
   }
 
   /** Closes connections that are idle, and those in use when they come back. */
@@ -64,10 +81,12 @@ export class GuardedPool implements PostgresPool {
 class GuardedClient implements PostgresPoolClient {
   readonly #client: PoolClient
   readonly #availability: Availability
+  readonly #isFresh: () => boolean
 
-  constructor(client: PoolClient, availability: Availability) {
+  constructor(client: PoolClient, availability: Availability, isFresh: () => boolean) {
     this.#client = client
     this.#availability = availability
+    this.#isFresh = isFresh
   }
 
   query<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>
@@ -79,7 +98,7 @@ class GuardedClient implements PostgresPoolClient {
 
   async #query(sql: string, values: readonly (string | number | null)[]): Promise<unknown> {
     try {
-      return await this.#client.query(sql, [...values])
+      return await this.#client.query(sql, values as unknown[])
     } catch (error) {
       const meaning = fromStatement(error)
       if (meaning instanceof StoreUnavailable) this.#availability.lost(meaning)
@@ -88,6 +107,6 @@ class GuardedClient implements PostgresPoolClient {
   }
 
   release(destroy = false): void {
-    this.#client.release(destroy)
+    this.#client.release(destroy || !this.#isFresh())
   }
 }

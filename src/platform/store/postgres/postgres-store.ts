@@ -22,9 +22,13 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
 
   /** The first contact prepares the tables; later ones only see whether the server answers. */
   const contact = async (): Promise<void> => {
-    if (reached === undefined) reached = await prepareDatabase(pg, config, url)
-    else await ping(new pg.Client({ ...config, ...reached, query_timeout: config.connectionTimeoutMillis }))
-    guarded.use(new pg.Pool({ ...config, ...reached, types: typeParsers(pg.types) }))
+    if (reached === undefined) {
+      reached = await prepareDatabase(pg, config, url)
+      guarded.use(new pg.Pool({ ...config, ...reached, types: typeParsers(pg.types) }))
+    } else {
+      await ping(new pg.Client({ ...config, ...reached, query_timeout: config.connectionTimeoutMillis }))
+      guarded.renew()
+    }
   }
   const availability = new Availability(contact, options.onAvailability)
   const guarded = new GuardedPool(availability)

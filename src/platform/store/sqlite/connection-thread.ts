@@ -99,12 +99,20 @@ function readRows(statement: StatementSync, values: (string | number | bigint | 
   }
 }
 
+/** Statistics for the query planner, over a bounded sample (sqlite.org/lang_analyze.html §3.1). */
+function optimize(db: DatabaseSync): void {
+  try {
+    db.exec('pragma busy_timeout = 100; pragma analysis_limit = 400; pragma optimize')
+  } catch {
+    // Another process writes; the next one that closes will do it.
+  }
+}
+
 function serve(db: DatabaseSync, port: NonNullable<typeof parentPort>): void {
   const cache = new StatementCache(db)
   port.on('message', (message: Statement | typeof closeThread) => {
     if (message === closeThread) {
-      // Statistics for the query planner, over a bounded sample (sqlite.org/lang_analyze.html §3.1).
-      if (!settings.readOnly && !db.isTransaction) db.exec('pragma analysis_limit = 400; pragma optimize')
+      if (!settings.readOnly) optimize(db)
       db.close()
       port.close()
       return

@@ -71,7 +71,7 @@ const common = {
   timezone: z.coerce.number().optional().describe('Taken for LiteLLM’s sake; days are those of UTC.'),
 }
 const paging = { page: pageNumber, page_size: pageSize(50, 1000) }
-const keyLimit = z.coerce.number().int().min(1).max(1000).default(100).describe('Keys named, those that cost most.')
+const keyLimit = z.coerce.number().int().min(1).max(200).default(25).describe('Keys named, those that cost most.')
 
 interface Kind {
   readonly paths: readonly string[]
