@@ -40,7 +40,9 @@ export interface LoadOptions {
   readonly unwrittenNames?: (tree: YamlMap) => readonly string[]
 }
 
-export interface ParseOptions extends LoadOptions {
+export interface ParseOptions extends Omit<LoadOptions, 'secrets'> {
+  /** What references lead to, read before: `include` of the config's own lookup. Without it, files and tokens are refused. */
+  readonly lookup?: SecretLookup | undefined
   /** The name shown in problems. */
   readonly file?: string
 }
@@ -99,7 +101,8 @@ export function parseConfig(text: string, options: ParseOptions = {}): LoadedCon
     const message = 'other files can only be included from a config file'
     problems.push({ ...fileProblem(file, message), ...place, path: 'include' })
   }
-  return compose(parsed.root, positions, problems, [], file, options)
+  const secrets = options.lookup === undefined ? undefined : { lookup: options.lookup, unwritten: [] }
+  return compose(parsed.root, positions, problems, [], file, options, secrets)
 }
 
 function fileProblem(file: string, message: string): Problem {

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { LiveSecret } from '../secrets/live-secret.ts'
 import { parseReference, type SecretReference } from '../secrets/reference.ts'
-import type { SecretLookup } from '../secrets/secrets.ts'
+import type { Found, SecretLookup } from '../secrets/secrets.ts'
 import { choicesOf, definition, elementOf, optionsOf, shapeOf, unwrap } from './describe-type.ts'
 import { inactiveMessage, unknownKeyMessage } from './key-messages.ts'
 import { nearestKey, reach } from './nearest-key.ts'
@@ -146,7 +146,7 @@ class Walk {
     if (found?.kind !== 'found' && inEnvironment === undefined) {
       // A secret manager that cannot be used at all is reported once, where it is configured.
       if (this.#options.secrets?.problem !== undefined) return undefined
-      return this.#refuse(path, missing(reference, found?.kind === 'failed' ? found.problem : undefined))
+      return this.#refuse(path, missing(reference, found))
     }
     this.fromEnv.set(pathText(path), name)
     if (found?.kind === 'found') {
@@ -170,8 +170,11 @@ class Walk {
   }
 }
 
-function missing(reference: Exclude<SecretReference, { kind: 'malformed' }>, problem: string | undefined): string {
-  if (problem !== undefined) return problem
+function missing(reference: Exclude<SecretReference, { kind: 'malformed' }>, found: Found | undefined): string {
+  if (found?.kind === 'failed') return found.problem
+  if (found === undefined && reference.kind !== 'environ') {
+    return `${reference.text} is not read here: files and tokens are for the config file`
+  }
   switch (reference.kind) {
     case 'environ':
       return `the environment variable ${reference.name} is not set`

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 
 const attempts = 20
@@ -26,10 +26,12 @@ async function readOnce(path: string): Promise<string | undefined> {
     const before = await file.stat({ bigint: true })
     const content = await file.readFile()
     const after = await file.stat({ bigint: true })
-    const settled =
-      before.mtimeNs === after.mtimeNs && before.size === after.size && BigInt(content.length) === after.size
-    // Pipes and /proc have no size; they are read to their end.
-    return settled || !after.isFile() || after.size === 0n ? content.toString('utf8') : undefined
+    // Pipes and /proc have no size and cannot be read again; they are read to their end.
+    if (!after.isFile() || after.size === 0n) return content.toString('utf8')
+    const settled = before.mtimeNs === after.mtimeNs && before.size === after.size
+    if (!settled || BigInt(content.length) !== after.size) return undefined
+    // The clock of a file system ticks every few milliseconds: two edits within one tick leave no other trace.
+    return content.equals(await readFile(path)) ? content.toString('utf8') : undefined
   } finally {
     await file.close()
   }

@@ -114,6 +114,18 @@ describe('loading', () => {
     ])
   })
 
+  it('reads what is included later, once, and keeps it current', async () => {
+    vault.put('secret/A', { key: 'a' })
+    vault.put('secret/B', { key: 'b' })
+    const lookup = await open(['os.environ/A'], { pollInterval: 50 })
+    lookup.adopt()
+    await lookup.include([{ api_key: 'os.environ/B', other: 'os.environ/A' }])
+    expect(found(lookup, 'os.environ/B').reveal()).toBe('b')
+    vault.put('secret/B', { key: 'b2' })
+    await expect.poll(() => found(lookup, 'os.environ/B').reveal()).toBe('b2')
+    expect(events).toEqual(['rotated os.environ/B'])
+  })
+
   it('reads a secret of its own for another manager', async () => {
     vault.put('secret/A', { key: 'a' })
     vault.put('other/A', { key: 'other' })

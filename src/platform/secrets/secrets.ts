@@ -18,6 +18,8 @@ export interface SecretLookup {
   /** Why the secret manager cannot be used at all. */
   readonly problem?: string
   find(reference: string): Found | undefined
+  /** Reads what further trees refer to (deployments of the database), to be found and kept current like the rest. */
+  include(tree: unknown): Promise<void>
   /** Names which reference was used for what cannot follow a change by itself: a change of it needs a reload. */
   needsReload(reference: string): void
   adopt(): void
@@ -115,13 +117,24 @@ export class Secrets {
       entries.set(reference.text, known ?? this.#newEntry(reference, source))
     }
     const found = new Map<string, Found>()
-    const pass: Pass = new Map()
-    await inParallel([...entries.values()], async entry => {
-      found.set(entry.reference.text, await this.#readFresh(entry, source, pass))
-    })
+    const read = async (some: readonly Entry[]): Promise<void> => {
+      const pass: Pass = new Map()
+      await inParallel(some, async entry => {
+        found.set(entry.reference.text, await this.#readFresh(entry, source, pass))
+      })
+    }
+    await read([...entries.values()])
     const reloads = new Set<string>()
     return {
       find: reference => found.get(reference),
+      include: async tree => {
+        const added = referencesIn(tree).filter(({ text }) => !entries.has(text))
+        for (const reference of added) entries.set(reference.text, this.#newEntry(reference, source))
+        await read(added.flatMap(({ text }) => entries.get(text) ?? []))
+        if (this.#entries !== entries) return
+        this.#watchFiles()
+        this.#schedule()
+      },
       needsReload: reference => void reloads.add(reference),
       adopt: () => this.#adopt(source, entries, reloads),
       discard: () => {
@@ -359,6 +372,7 @@ function unopened(references: readonly SecretReference[], problem: string): Secr
   return {
     problem,
     find: reference => (asked.has(reference) ? { kind: 'failed', problem } : undefined),
+    include: async () => {},
     needsReload: () => {},
     adopt: () => {},
     discard: () => {},
