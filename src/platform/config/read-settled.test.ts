@@ -11,7 +11,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 describe('reading a file that is being written', () => {
   it('returns one of its whole contents, or nothing yet, never the front of one', async () => {
     const path = join(folder, 'edited')
-    // A plain read returned the front of the longer one in 2 of 100 tries.
+    // A plain read returns the front of the longer one now and then; so does the end of a write that was interrupted.
     const contents = [`${'a'.repeat(300)}end`, `${'b'.repeat(60_000)}end`]
     writeFileSync(path, contents[0] ?? '')
     const writer = new Worker(
@@ -20,12 +20,12 @@ describe('reading a file that is being written', () => {
        const never = new Int32Array(new SharedArrayBuffer(4))
        for (let n = 1; ; n++) {
          writeFileSync(path, contents[n % 2])
-         Atomics.wait(never, 0, 0, Math.random() * 2)
+         Atomics.wait(never, 0, 0, Math.random() * 40)
        }`,
       { eval: true, workerData: { path, contents } },
     )
     try {
-      for (let n = 0; n < 1000; n++) {
+      for (let n = 0; n < 100; n++) {
         const text = await readSettled(path).catch(error => {
           if (error.code === 'EBUSY') return ''
           throw error

@@ -204,11 +204,7 @@ export class RedisState implements SharedState {
    * this user run what it must would answer, but be of no use. The server knows the script from then on.
    */
   async #prepare(connection: Connection): Promise<void> {
-    this.#subscribed = new Map()
-    await Promise.all([
-      this.#evaluate(connection, encodeOperations(contact)),
-      ...this.#channels.names.map(channel => this.#subscribe(connection, channel)),
-    ])
+    await this.#evaluate(connection, encodeOperations(contact))
   }
 
   #evaluate(connection: Connection, message: Buffer): Promise<unknown> {
@@ -238,7 +234,8 @@ export class RedisState implements SharedState {
   }
 
   #up(): void {
-    // Those added while the connection was prepared.
+    // First: who reads anew after the loss of contact then misses no message.
+    this.#subscribed = new Map()
     for (const channel of this.#channels.names) this.#inBackground(at => this.#subscribe(at, channel))
     this.#leases.resume()
     if (!this.#opened) return
