@@ -18,7 +18,7 @@ export type Parsed =
   | { readonly command: 'serve'; readonly options: ServeOptions }
   | { readonly command: 'check'; readonly file: string; readonly strict: boolean }
   | { readonly command: 'init'; readonly file: string; readonly force: boolean }
-  | { readonly command: 'audit'; readonly args: readonly string[] }
+  | { readonly command: 'audit' | 'import'; readonly args: readonly string[] }
   | { readonly command: 'print'; readonly text: string }
   | { readonly command: 'misuse'; readonly text: string }
 
@@ -27,6 +27,7 @@ const usage = `routeiq ${version}: AI gateway
   routeiq [serve] [options]      start the gateway; without a config it serves built-in demo models
   routeiq check <config.yaml>    validate a config and explain it, without starting
   routeiq init [config.yaml]     write a commented config to start from
+  routeiq import litellm         copy keys, teams, users, budgets, models (routeiq import --help)
   routeiq audit verify           check the hash chain of the audit log (routeiq audit --help)
 
 Options of serve:
@@ -48,7 +49,8 @@ const maxWorkers = 256
 /** Command line and environment → what to do. Spelling errors are answered with the usage text, never ignored. */
 export function parseArguments(argv: readonly string[], env: NodeJS.ProcessEnv): Parsed {
   // Commands with options of their own read them themselves.
-  if (argv[0] === 'audit') return { command: 'audit', args: argv.slice(1) }
+  const [first, ...own] = argv
+  if (first === 'audit' || first === 'import') return { command: first, args: own }
   let values: ReturnType<typeof parse>['values']
   let positionals: string[]
   try {

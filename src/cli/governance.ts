@@ -209,7 +209,8 @@ export function recordDenial(
     .catch(() => undefined)
 }
 
-function storeOptions(loaded: LoadedConfig, directory: string, inMemory: boolean): StoreOptions {
+/** Where this gateway keeps its objects and books. */
+export function storeOptions(loaded: LoadedConfig, directory: string, inMemory: boolean): StoreOptions {
   const { general_settings: general } = loaded.config
   const url = general.database_url ?? secretOf(loaded.env['DATABASE_URL'])
   if (url !== undefined) {

@@ -24,6 +24,11 @@ switch (parsed.command) {
     process.exitCode = await audit(parsed.args, process.env)
     break
   }
+  case 'import': {
+    const { runImport } = await import('./import.ts')
+    process.exitCode = await runImport(parsed.args, process.env)
+    break
+  }
   case 'init': {
     const { init } = await import('./init.ts')
     process.exitCode = init(parsed.file, parsed.force)

@@ -1,7 +1,7 @@
 import cluster from 'node:cluster'
 import type { Explanation } from '../pipeline/accounting/explain.ts'
 import type { Gateway } from '../pipeline/gateway.ts'
-import type { SecretStatus } from '../platform/secrets/secrets.ts'
+import type { SecretStatus } from '../platform/secrets/secret-status.ts'
 import type { DenialRecord } from '../platform/security/egress-denials.ts'
 import { Secret } from '../platform/security/secret.ts'
 import { ipcPort } from '../platform/shared-state/fleet/ipc.ts'

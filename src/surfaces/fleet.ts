@@ -1,5 +1,5 @@
 import type { Explanation } from '../pipeline/accounting/explain.ts'
-import type { SecretStatus } from '../platform/secrets/secrets.ts'
+import type { SecretStatus } from '../platform/secrets/secret-status.ts'
 import type { DenialRecord } from '../platform/security/egress-denials.ts'
 
 /** What came of a reload. */

@@ -214,6 +214,28 @@ describe('budgets', () => {
     )
   })
 
+  it('count what was streamed to a caller who left before the end', async () => {
+    const key = await newKey(gateway, { max_budget: 1 })
+    const undo = upstream.fault('m', 'chunks=200,cadence=5')
+    const controller = new AbortController()
+    let events = 0
+    const onEvent = () => ++events === 60 && controller.abort()
+    await chatStream({ url: gateway.url, key }, 'm', 'hi', { max_tokens: 500 }, { signal: controller.signal, onEvent })
+    undo()
+    const answer = await eventually(async () => {
+      const next = await ask(key, 'free')
+      return Number(next.headers['x-litellm-key-spend']) > 0 ? next : undefined
+    })
+    const spent = Number(answer.headers['x-litellm-key-spend'])
+    expect(spent, 'some sixty tokens at two hundredths of a cent').toBeGreaterThan(20 * 0.0002)
+    expect(spent).toBeLessThan(200 * 0.0002)
+    const info = await eventually(async () => {
+      const { info } = (await done(gateway, 'GET', `/key/info?key=${key}`)) as { info: Json }
+      return Number(info['spend']) > 0 ? info : undefined
+    })
+    expect(Number(info['spend']), 'the books say the same').toBeCloseTo(spent, 9)
+  })
+
   it('of several windows all hold', async () => {
     const key = await newKey(gateway, {
       budget_limits: [

@@ -1,9 +1,23 @@
+import { hash } from 'node:crypto'
 import type { AuthenticationConfig, AuthenticationServices } from './authentication-config.ts'
 import { type ConfiguredWays, configureWays, principalOfKey } from './configured-ways.ts'
 import { sessionPrefix } from './login/session.ts'
 import type { LoginParts } from './login-parts.ts'
 import type { PresentedRequest } from './presented.ts'
 import type { Principal } from './principal.ts'
+
+/** A configuration that is ready to be put in force. */
+export interface Prepared {
+  readonly ways: ConfiguredWays
+  readonly fingerprint: string
+}
+
+const fingerprintOf = ({ general, litellm, env, directory }: AuthenticationConfig): string =>
+  hash('sha256', JSON.stringify([general, litellm, Object.entries(env).sort(), directory]))
+
+/** Modules are files: they may have changed while the configuration did not. */
+const usesModules = ({ general }: AuthenticationConfig): boolean =>
+  general['custom_auth'] !== undefined || JSON.stringify(general['litellm_jwtauth'] ?? {}).includes('custom_validate')
 
 /**
  * All ways to prove who one is other than a key: sessions, JWTs, OAuth2 tokens, headers of a proxy, custom modules. One
@@ -13,10 +27,12 @@ export class Authentication {
   readonly #services: AuthenticationServices
   readonly #unsubscribe: () => void
   #current: ConfiguredWays
+  #fingerprint: string
 
-  private constructor(services: AuthenticationServices, first: ConfiguredWays) {
+  private constructor(services: AuthenticationServices, first: Prepared) {
     this.#services = services
-    this.#current = first
+    this.#current = first.ways
+    this.#fingerprint = first.fingerprint
     this.#unsubscribe = services.plane.onNotice(notice => {
       this.#current.admission.invalidate(notice)
       this.#current.login.authenticator.invalidate(notice)
@@ -25,16 +41,24 @@ export class Authentication {
 
   /** @throws GatewayError `config_invalid` */
   static async start(config: AuthenticationConfig, services: AuthenticationServices): Promise<Authentication> {
-    return new Authentication(services, await configureWays(config, services))
+    const ways = await configureWays(config, services)
+    return new Authentication(services, { ways, fingerprint: fingerprintOf(config) })
   }
 
-  /** What a configuration means, without putting it in force. @throws GatewayError `config_invalid` */
-  prepare(config: AuthenticationConfig): Promise<ConfiguredWays> {
-    return configureWays(config, this.#services)
+  /**
+   * What a configuration means, without putting it in force. One that says the same as the one in force is that one, with
+   * the tokens it has verified.
+   * @throws GatewayError `config_invalid`
+   */
+  async prepare(config: AuthenticationConfig): Promise<Prepared> {
+    const fingerprint = fingerprintOf(config)
+    if (fingerprint === this.#fingerprint && !usesModules(config)) return { ways: this.#current, fingerprint }
+    return { ways: await configureWays(config, this.#services), fingerprint }
   }
 
-  adopt(prepared: ConfiguredWays): void {
-    this.#current = prepared
+  adopt({ ways, fingerprint }: Prepared): void {
+    this.#current = ways
+    this.#fingerprint = fingerprint
   }
 
   get warnings(): readonly string[] {

@@ -2,7 +2,7 @@ import type { Role } from '../authorization/roles.ts'
 import type { LimitRule } from '../limits/limit-rule.ts'
 
 /** How the caller proved who it is. */
-export type Proof = 'master_key' | 'admin_key' | 'virtual_key' | 'jwt' | 'oauth2' | 'session' | 'custom'
+export type Proof = 'master_key' | 'admin_key' | 'virtual_key' | 'jwt' | 'oauth2' | 'session' | 'custom' | 'public'
 
 /**
  * Who is calling, compiled: everything later stages ask of a caller, looked up and joined once (key, team, membership,

@@ -13,6 +13,8 @@ import { type RouteFacts, routeAllowed } from './route-groups.ts'
 export type Permission = 'public' | 'llm' | 'self' | 'viewer' | 'admin'
 
 export interface GuardedRoute extends RouteFacts {
+  /** Whether what is asked for stands in a body that is read later. */
+  readonly body?: boolean
   readonly permission: Permission
   /** Whether the route changes something; viewers are refused then. */
   readonly writes: boolean

@@ -29,7 +29,7 @@ export function addLimitHeaders(
   for (let i = 0; i < limits.length; i++) {
     const planned = limits[i] as PlannedLimit
     const names = planned.headers
-    if (names === undefined || planned.countOnly) continue
+    if (names === undefined || (planned.countOnly && principal.admin)) continue
     const value = values[i]
     const item = items[i]
     if (value === undefined || item === undefined) continue

@@ -45,6 +45,7 @@ export function scene(
     stream: options.stream ?? true,
     closed: false,
     usage: undefined,
+    request: { json: {}, text: '{}', headers: {} },
     response: response as unknown as ServerResponse,
     snapshot: { limits: { cancelOnDisconnect: options.cancelOnDisconnect ?? true } },
     door: { errorEvent: (error: GatewayError) => `[error ${error.code}]` },

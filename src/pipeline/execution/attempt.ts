@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { GatewayError, UpstreamFailure } from '../../platform/errors/gateway-error.ts'
 import type { DispatchController, Dispatcher, DispatchHandler } from '../../platform/security/egress.ts'
+import type { TokenUsage } from '../../translate/token-usage.ts'
+import { partialUsage } from '../accounting/partial-usage.ts'
 import { bodyToSend } from '../accounting/send-body.ts'
 import type { Call } from '../call.ts'
 import type { Deployment } from '../deployment.ts'
@@ -68,6 +70,7 @@ export class Attempt implements DispatchHandler {
   #inflater: Inflater | undefined
   #body: Buffer[] = []
   #bodyBytes = 0
+  #streamedBytes = 0
   #held: (Buffer | string)[] = []
   #heldBytes = 0
   #committed = false
@@ -180,6 +183,7 @@ export class Attempt implements DispatchHandler {
   #stream(chunk: Buffer): void {
     const reader = this.#reader
     if (this.#settled || reader === undefined) return
+    this.#streamedBytes += chunk.length
     let out: Buffer | string | undefined
     try {
       out = reader.push(chunk)
@@ -314,6 +318,13 @@ export class Attempt implements DispatchHandler {
     this.#settle({ kind: 'streamed', failure, ttft: this.#ttft, tail }, failure)
   }
 
+  /** A stream that broke off, or whose caller left, has used what came of it. */
+  #streamUsage({ usage, content }: StreamReader, result: AttemptResult): TokenUsage | undefined {
+    const cutShort = result.kind === 'aborted' || (result.kind === 'streamed' && result.failure !== undefined)
+    if (!cutShort || !content) return usage
+    return partialUsage(this.#call, usage, this.#deployment.wire.dialect, this.#streamedBytes)
+  }
+
   /** Ends the attempt once; with `abort`, the upstream connection is torn down at once. */
   #settle(result: AttemptResult, abort?: Error): void {
     if (this.#settled) return
@@ -325,7 +336,7 @@ export class Attempt implements DispatchHandler {
     this.#inflater?.destroy()
     if (abort !== undefined && this.#controller !== undefined && !this.#controller.aborted)
       this.#controller.abort(abort)
-    this.#call.usage = this.#reader?.usage ?? this.#call.usage
+    if (this.#reader !== undefined) this.#call.usage = this.#streamUsage(this.#reader, result) ?? this.#call.usage
     this.#resolve(result)
   }
 }

@@ -16,8 +16,7 @@ export interface CallEnd {
 
 /**
  * Replaces what was reserved by what was used. A call that failed before anything came gets everything back; tokens that
- * were streamed are paid for, and a caller that leaves in the middle pays for what it got: where the vendor did not say how
- * much that was, for the prompt at least.
+ * were streamed are paid for. Where it is not known how much was used, the prompt counts.
  */
 export function settleReservation(reservation: Reservation, end: CallEnd): void {
   const { error, usage, answered } = end

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { keyManagementSystems } from '../secrets/settings.ts'
+import { generalAccess } from './access-settings.ts'
 import { generalAuthentication } from './authentication-settings.ts'
 import { laterGeneralSettings } from './general-settings-later.ts'
 import { keyManagementSettings } from './key-management-settings.ts'
@@ -57,6 +58,7 @@ export const generalSettings = section(
       info: { status: 'active', description: 'Settings of the secret manager.' },
     },
     ...generalAuthentication,
+    ...generalAccess,
     ...generalLimits,
     cancel_on_disconnect: defaulted(flag, true, 'Abort the upstream call when the caller leaves.'),
   },

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { routeiqAccess } from './access-settings.ts'
 import { auditSettings } from './audit-settings.ts'
 import { routeiqLimits } from './limit-settings.ts'
 import { defaulted, key, section } from './section.ts'
@@ -100,6 +101,7 @@ export const routeiqSettings = section({
     [],
     'Addresses or CIDR ranges of the proxies in front of the gateway; only from them is `X-Forwarded-For` believed.',
   ),
+  ...routeiqAccess,
   audit: {
     schema: auditSettings.prefault({}),
     info: { status: 'active', description: 'The audit log: where copies go, checkpoints, retention; see below.' },

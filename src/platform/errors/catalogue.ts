@@ -41,6 +41,7 @@ export const catalogue = {
   expired_key: entry(401, 'authentication_error', 'authentication_error'),
   key_blocked: entry(401, 'authentication_error', 'authentication_error'),
   permission_denied: entry(403, 'permission_error', 'permission_error'),
+  policy_denied: entry(403, 'permission_error', 'permission_error'),
   model_access_denied: entry(403, 'permission_error', 'permission_error'),
   conflict: entry(409, 'invalid_request_error', 'invalid_request_error'),
   identity_unavailable: entry(503, 'server_error', 'overloaded_error', true),

@@ -4,6 +4,7 @@ import type { SecretNote } from './backend.ts'
 import { type SecretReading, SecretUnavailable } from './backend.ts'
 import { LiveSecret } from './live-secret.ts'
 import { referencesIn, type SecretReference } from './reference.ts'
+import type { SecretStatus } from './secret-status.ts'
 import { type Pass, SecretSource, type SourceConfiguration } from './source.ts'
 
 /** What a reference led to when a config was loaded. */
@@ -41,17 +42,6 @@ export interface SecretsOptions extends SecretsEvents {
   readonly epoch?: () => number
   readonly now?: () => number
   readonly random?: () => number
-}
-
-/** One secret as the operator sees it: names and times, never a value. */
-export interface SecretStatus {
-  readonly reference: string
-  readonly system: string
-  /** ISO 8601. */
-  readonly read_at: string | null
-  readonly changed_at: string | null
-  readonly expires_at: string | null
-  readonly problem: string | null
 }
 
 interface Entry {
@@ -385,17 +375,4 @@ async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<voi
     for (const item of queue) await work(item)
   }
   await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker))
-}
-
-/** The secrets of several processes as one list: where they differ, the one that is behind or has a problem is told of. */
-export function mergeSecrets(lists: readonly (readonly SecretStatus[])[]): SecretStatus[] {
-  const merged = new Map<string, SecretStatus>()
-  for (const status of lists.flat()) {
-    const known = merged.get(status.reference)
-    const behind = known !== undefined && (status.read_at ?? '') < (known.read_at ?? '')
-    if (known === undefined || (known.problem === null && (status.problem !== null || behind))) {
-      merged.set(status.reference, status)
-    }
-  }
-  return [...merged.values()]
 }

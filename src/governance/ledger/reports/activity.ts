@@ -14,13 +14,15 @@ const label = (date: string): string =>
 const byDate = <T extends { readonly date: string }>(rows: readonly T[]): T[] =>
   [...rows].sort((a, b) => (a.date < b.date ? -1 : 1))
 
+const counted = { only: ['requests', 'input_tokens', 'output_tokens'] } as const
+
 export async function activity(db: Kysely<Tables>, range: Range) {
-  return summed(await sumDaily(db, range, ['date']))
+  return summed(await sumDaily(db, range, ['date'], counted))
 }
 
 /** The ten busiest model groups. */
 export async function activityPerModel(db: Kysely<Tables>, range: Range) {
-  const rows = await sumDaily(db, range, ['date', 'model_group'])
+  const rows = await sumDaily(db, range, ['date', 'model_group'], counted)
   return [...grouped(rows, row => row.model_group)]
     .map(([model, days]) => ({ model, ...summed(days) }))
     .sort((a, b) => b.sum_api_requests - a.sum_api_requests)
@@ -113,7 +115,7 @@ function summedExceptions(rows: readonly ErrorRow[]) {
 
 /** What the gateway answered, by day and by route. */
 export async function gatewayActivity(db: Kysely<Tables>, range: Range) {
-  const rows = await sumDaily(db, range, ['date', 'route'])
+  const rows = await sumDaily(db, range, ['date', 'route'], { only: ['requests', 'failed_requests'] })
   const counts = (found: readonly { requests: number; failed_requests: number }[]) => ({
     successful_requests: found.reduce((sum, row) => sum + row.requests - row.failed_requests, 0),
     failed_requests: found.reduce((sum, row) => sum + row.failed_requests, 0),

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../../platform/store/tables.ts'
 import { type KeyMetadata, KeyNames, namesOf } from './key-metadata.ts'
-import { addSums, metricsOf, noMetrics, type SpendMetrics } from './spend-metrics.ts'
+import { addSums, metricsOf, noMetrics, type SpendMetrics, shownSums } from './spend-metrics.ts'
 import { dailyRows, type Entity, type Selection, type Sums, type SumsQuery, sumDaily } from './sums.ts'
 
 export interface KeyMetric {
@@ -67,20 +67,21 @@ const maxKeyRows = 150_000
  */
 export async function dailyActivity(db: Kysely<Tables>, query: ActivityQuery): Promise<DailyActivity> {
   const [called, topKeys, entities] = await Promise.all([
-    sumDaily(db, query, ['date', 'model', 'model_group', 'provider', 'route']),
-    sumDaily(db, query, ['token'], query.keyLimit + 1),
+    sumDaily(db, query, ['date', 'model', 'model_group', 'provider', 'route'], { only: shownSums }),
+    sumDaily(db, query, ['token'], { limit: query.keyLimit + 1, only: ['cost'] }),
     query.shown === undefined
       ? []
-      : sumDaily(
-          db,
-          { ...query, selections: query.entitySelections ?? query.selections },
-          ['date', 'entity_id'],
-          maxEntities,
-        ),
+      : sumDaily(db, { ...query, selections: query.entitySelections ?? query.selections }, ['date', 'entity_id'], {
+          limit: maxEntities,
+          only: shownSums,
+        }),
   ])
   const tokens = topKeys.slice(0, query.keyLimit).map(({ token }) => token)
   const keyed: SumsQuery = { ...query, selections: query.selections.map(selection => ({ ...selection, tokens })) }
-  const byKey = await sumDaily(db, keyed, ['date', 'token', 'model', 'model_group', 'provider', 'route'], maxKeyRows)
+  const byKey = await sumDaily(db, keyed, ['date', 'token', 'model', 'model_group', 'provider', 'route'], {
+    limit: maxKeyRows,
+    only: shownSums,
+  })
   const [keys, names] = await Promise.all([
     KeyNames.of(db, tokens),
     entityNames(

@@ -13,19 +13,19 @@ const shownToken = (token: string): string => (token === '' ? masterKey : token)
 
 /** `/global/spend/logs`: dollars per day, oldest first; with `api_key` where one was asked for. */
 export async function spendPerDay(db: Kysely<Tables>, range: Range, apiKey: string | undefined) {
-  const rows = await sumDaily(db, range, ['date'])
+  const rows = await sumDaily(db, range, ['date'], { only: ['cost'] })
   return rows
     .map(row => ({ date: row.date, spend: dollars(row.cost), ...(apiKey === undefined ? {} : { api_key: apiKey }) }))
     .sort((a, b) => (a.date < b.date ? -1 : 1))
 }
 
 export async function totalSpend(db: Kysely<Tables>, range: Range): Promise<number> {
-  const [row] = await sumDaily(db, range, [])
+  const [row] = await sumDaily(db, range, [], { only: ['cost'] })
   return row === undefined ? 0 : dollars(row.cost)
 }
 
 export async function topKeys(db: Kysely<Tables>, range: Range, limit: number) {
-  const rows = await sumDaily(db, range, ['token'], limit)
+  const rows = await sumDaily(db, range, ['token'], { limit, only: ['cost'] })
   const tokens = rows.map(row => row.token).filter(token => token !== '')
   const named =
     tokens.length === 0
@@ -41,7 +41,7 @@ export async function topKeys(db: Kysely<Tables>, range: Range, limit: number) {
 }
 
 export async function topModels(db: Kysely<Tables>, range: Range, limit: number) {
-  const rows = await sumDaily(db, range, ['model'], limit)
+  const rows = await sumDaily(db, range, ['model'], { limit })
   return rows.map(row => ({
     model: row.model,
     total_spend: dollars(row.cost),
@@ -50,19 +50,19 @@ export async function topModels(db: Kysely<Tables>, range: Range, limit: number)
 }
 
 export async function spendPerProvider(db: Kysely<Tables>, range: Range) {
-  const rows = await sumDaily(db, range, ['provider'])
+  const rows = await sumDaily(db, range, ['provider'], { only: ['cost'] })
   return rows.map(row => ({ provider: row.provider || 'Unknown', spend: dollars(row.cost) }))
 }
 
 /** Selections of this report are of tags. */
 export async function spendPerTag(db: Kysely<Tables>, range: Range, limit: number) {
-  const rows = await sumDaily(db, range, ['entity_id'], limit)
+  const rows = await sumDaily(db, range, ['entity_id'], { limit })
   return rows.map(row => ({ tag: row.entity_id, requests: row.requests, spend: dollars(row.cost) }))
 }
 
 /** Selections of this report are of end users. */
 export async function topEndUsers(db: Kysely<Tables>, range: Range, limit: number) {
-  const rows = await sumDaily(db, range, ['entity_id'], limit)
+  const rows = await sumDaily(db, range, ['entity_id'], { limit })
   return rows.map(row => ({
     end_user: row.entity_id,
     total_count: row.requests,
@@ -72,7 +72,7 @@ export async function topEndUsers(db: Kysely<Tables>, range: Range, limit: numbe
 
 /** Selections of this report are of teams. Days oldest first, the ten dearest teams in the totals. */
 export async function spendPerTeam(db: Kysely<Tables>, range: Range) {
-  const rows = await sumDaily(db, range, ['date', 'entity_id'])
+  const rows = await sumDaily(db, range, ['date', 'entity_id'], { only: ['cost'] })
   const names = await namesOf(
     db,
     'teams',
@@ -105,10 +105,10 @@ export async function spendSummary(
   userSelections: readonly Selection[],
 ): Promise<Record<string, unknown>[]> {
   const [totals, keys, models, users] = await Promise.all([
-    sumDaily(db, range, ['date']),
-    sumDaily(db, range, ['date', 'token']),
-    sumDaily(db, range, ['date', 'model']),
-    sumDaily(db, { ...range, selections: userSelections }, ['date', 'entity_id']),
+    sumDaily(db, range, ['date'], { only: ['cost'] }),
+    sumDaily(db, range, ['date', 'token'], { only: ['cost'] }),
+    sumDaily(db, range, ['date', 'model'], { only: ['cost'] }),
+    sumDaily(db, { ...range, selections: userSelections }, ['date', 'entity_id'], { only: ['cost'] }),
   ])
   const days = new Map(datesOf(range.from, range.to).map(date => [date, emptyDay()]))
   for (const row of totals) {
@@ -151,7 +151,7 @@ interface ModelDetail {
 
 /** Per key what it cost, in all and by model: `/global/spend/report?group_by=api_key` and `/{key,user,…}/spend/report`. */
 export async function keyReport(db: Kysely<Tables>, range: Range) {
-  const rows = await sumDaily(db, range, ['token', 'model'])
+  const rows = await sumDaily(db, range, ['token', 'model'], { only: ['cost', 'input_tokens', 'output_tokens'] })
   const names = await KeyNames.of(
     db,
     rows.map(row => row.token),
@@ -188,8 +188,8 @@ export async function keyReport(db: Kysely<Tables>, range: Range) {
  */
 export async function groupedReport(db: Kysely<Tables>, range: Range, group: 'team' | 'customer') {
   const [totals, parts] = await Promise.all([
-    sumDaily(db, range, ['date', 'entity_id']),
-    sumDaily(db, range, ['date', 'entity_id', 'token', 'model']),
+    sumDaily(db, range, ['date', 'entity_id'], { only: ['cost'] }),
+    sumDaily(db, range, ['date', 'entity_id', 'token', 'model'], { only: ['cost', 'input_tokens', 'output_tokens'] }),
   ])
   const ids = totals.map(row => row.entity_id)
   const names = group === 'team' ? await namesOf(db, 'teams', ids) : new Map<string, string>()

@@ -16,6 +16,18 @@ export interface SpendMetrics {
   timed_requests: number
 }
 
+/** The sums that metrics are made of. */
+export const shownSums = [
+  'requests',
+  'failed_requests',
+  'cost',
+  'input_tokens',
+  'output_tokens',
+  'cache_read_tokens',
+  'cache_write_tokens',
+  'duration_ms',
+] as const satisfies readonly (keyof Sums)[]
+
 export const noMetrics = (): SpendMetrics => ({
   spend: 0,
   prompt_tokens: 0,

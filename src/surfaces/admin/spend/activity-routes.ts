@@ -13,7 +13,7 @@ import type { Route } from '../../route.ts'
 import { idList, idText } from './lists.ts'
 import { optionalPeriod, requiredPeriod } from './period.ts'
 import type { SpendServices } from './services.ts'
-import { entitySums, organizationSums, seesEverything, teamSums, userSums } from './visible-sums.ts'
+import { entitySums, organizationSums, teamSums, userSums } from './visible-sums.ts'
 
 export const metrics = z.object({
   spend: z.number().describe('Dollars.'),
@@ -151,8 +151,7 @@ function routesOf(kind: Kind, answer: Read): Route[] {
     const selections = narrowed(await kind.select(principal, query), query['api_key'] as string | undefined)
     return {
       ...period,
-      selections,
-      entitySelections: byEntity(kind, principal, selections),
+      ...wholeAndParts(kind, selections),
       model: query['model'] as string | undefined,
       shown: kind.shown,
       keyLimit: limit,
@@ -196,8 +195,22 @@ function narrowed(selections: Selection[], apiKey: string | undefined): Selectio
   }))
 }
 
-/** Everything is read from one row per combination; who of all users it was is read beside it. */
-function byEntity(kind: Kind, principal: Principal, selections: readonly Selection[]): Selection[] | undefined {
-  if (kind.shown !== 'user' || !seesEverything(principal)) return undefined
-  return selections.map(({ entity, ...rest }) => ({ ...rest, entity: entity === 'all' ? 'user' : entity }))
+/**
+ * Everything is read from the sums of everything, one row per combination; whose it was is read beside it. The sums of all
+ * users, and of all teams, add up to the same.
+ */
+function wholeAndParts(
+  kind: Kind,
+  selections: readonly Selection[],
+): Pick<ActivityQuery, 'selections' | 'entitySelections'> {
+  const [only] = selections
+  const everything =
+    selections.length === 1 &&
+    only !== undefined &&
+    only.ids === undefined &&
+    (only.excludeIds ?? []).length === 0 &&
+    (only.entity === 'all' || (only.entity === kind.shown && (kind.shown === 'user' || kind.shown === 'team')))
+  if (!everything || (kind.shown !== 'user' && kind.shown !== 'team')) return { selections }
+  const { tokens } = only
+  return { selections: [{ entity: 'all', tokens }], entitySelections: [{ entity: kind.shown, tokens }] }
 }
