@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nodePath, root } from './gateway.ts'
@@ -73,8 +73,13 @@ describe.skipIf(!services.postgres)('PostgreSQL for tests', () => {
         child.once('exit', code => code !== 0 && reject(new Error(`exit ${code}`)))
       })
       expect(pid).toBeGreaterThan(0)
+      const data = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[2]!
+      expect(data).toContain('routeiq-postgres-')
       if (end === 'SIGKILL') child.kill('SIGKILL')
-      await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 10_000 }).toBe(false)
+      await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 20_000 }).toBe(false)
+      // Nobody was left to remove the folder of the one that was killed.
+      if (end === 'SIGKILL') rmSync(dirname(data), { recursive: true })
+      else expect(existsSync(dirname(data))).toBe(false)
     }
   })
 })

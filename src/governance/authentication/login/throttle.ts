@@ -64,7 +64,7 @@ export class LoginThrottle {
       return this.#beginLocally(userKey, sourceKey)
     }
     return {
-      failed: () => this.#state.settle(id, undefined),
+      failed: () => this.#state.settle(id, [1, 1]),
       succeeded: async () => {
         this.#state.settle(id, undefined)
         const window = { kind: 'rate', ms: windowMs } as const
