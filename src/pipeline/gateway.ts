@@ -1,5 +1,6 @@
 import type { Principal } from '../governance/authentication/principal.ts'
 import type { GuardedRoute } from '../governance/authorization/permission.ts'
+import { AccessControl } from '../governance/authorization/policy/access-control.ts'
 import type { Ledger } from '../governance/ledger/ledger.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import type { UpstreamFailure } from '../platform/errors/gateway-error.ts'
@@ -31,6 +32,8 @@ export interface GatewayServices {
   readonly authenticator: Authenticator
   readonly ledger: Books
   readonly reservations: Reservations
+  /** Default: what the configuration says, nothing of a database. */
+  readonly access?: AccessControl
   readonly clock?: Clock
   readonly random?: () => number
 }
@@ -53,6 +56,7 @@ export class Gateway {
   readonly authenticator: Authenticator
   readonly ledger: Books
   readonly reservations: Reservations
+  readonly access: AccessControl
   readonly clock: Clock
   readonly random: () => number
   readonly explain: ExplainLog
@@ -74,6 +78,7 @@ export class Gateway {
     this.ledger = services.ledger
     this.reservations = services.reservations
     this.clock = services.clock ?? systemClock
+    this.access = services.access ?? new AccessControl({ clock: this.clock })
     this.random = services.random ?? Math.random
     this.explain = new ExplainLog(snapshot.explainEntries)
     this.admission = new Admission(snapshot.admission)
@@ -114,6 +119,7 @@ export class Gateway {
   #apply(snapshot: Snapshot): void {
     this.#doors.configure(snapshot.egress)
     this.admission.update(snapshot.admission)
+    this.access.configure(snapshot.access)
     this.explain.resize(snapshot.explainEntries)
     this.live.configure(snapshot.settings.strategyArgs)
     this.live.prune(snapshot.deployments)

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Principal } from '../governance/authentication/principal.ts'
+import type { GuardedRoute } from '../governance/authorization/permission.ts'
 import { LimitExceeded } from '../governance/limits/refusal.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { isRequestId, newId } from '../platform/ids.ts'
@@ -16,7 +17,7 @@ import { execute } from './execution/execute.ts'
 import type { Outcome } from './execution/outcome.ts'
 import type { Gateway } from './gateway.ts'
 import { attributionOf } from './identity/attribution.ts'
-import { authorizeModel } from './identity/authorize-model.ts'
+import { authorizeCall } from './identity/authorize-call.ts'
 import { reserve } from './reservation/reserve-call.ts'
 
 /** Levels of lists and objects in a request; far more than any schema has, far less than overflows a stack. */
@@ -28,6 +29,7 @@ export interface Arrival {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly identity: Principal
+  readonly route: GuardedRoute
   /** Where it comes from, trusted proxies taken into account. */
   readonly address: string
   readonly body: NativeRequest
@@ -136,13 +138,15 @@ function decode(gateway: Gateway, arrival: Arrival, id: string): Call {
   const { aliases } = arrival.identity
   // Callers name models freely: `toString` is no alias.
   const named = Object.hasOwn(aliases, model) ? (aliases[model] ?? model) : model
-  authorizeModel(snapshot, arrival.identity, named)
+  const options = callOptions(body.json, request.headers)
+  const attribution = attributionOf(body.json, request.headers, arrival.identity, snapshot.attribution)
+  authorizeCall(gateway, arrival, { model, named, options, attribution })
   const epoch = gateway.clock.epoch()
   const ownId = request.headers['x-litellm-call-id'] === undefined
   return new Call({
     id,
     recordId: ownId ? id : newId(epoch),
-    attribution: attributionOf(body.json, request.headers, arrival.identity, snapshot.attribution),
+    attribution,
     address: arrival.address,
     snapshot,
     door,
@@ -151,7 +155,7 @@ function decode(gateway: Gateway, arrival: Arrival, id: string): Call {
     model: named,
     // Neither vectors nor counts come in pieces, whatever the body says.
     stream: body.json['stream'] === true && door.operation !== 'embeddings' && door.operation !== 'count_tokens',
-    options: callOptions(body.json, request.headers),
+    options,
     response: arrival.response,
     startedAt: arrival.startedAt,
     epoch,

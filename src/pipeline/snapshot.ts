@@ -1,3 +1,5 @@
+import { type AccessSettings, compileAccess } from '../governance/authorization/policy/access-settings.ts'
+import { PolicyInvalid } from '../governance/authorization/policy/policy.ts'
 import { TrustedProxies } from '../governance/authorization/trusted-proxies.ts'
 import type { LoadedConfig } from '../platform/config/load.ts'
 import type { Environment } from '../platform/config/prepare.ts'
@@ -14,6 +16,7 @@ import { type CompileContext, compileDeployment, forRequestedModel } from './com
 import type { Deployment } from './deployment.ts'
 import type { AttributionSettings } from './identity/attribution.ts'
 import type { StaticKeys } from './identity/authenticator.ts'
+import { type BodyRules, compileBodyRules } from './identity/body-rules.ts'
 import { MasterKey } from './identity/master-key.ts'
 import type { Limits } from './reservation/reserve.ts'
 import { ModelIndex } from './routing/model-groups.ts'
@@ -55,6 +58,12 @@ export interface Snapshot {
   /** Limits and budgets, as configured. */
   readonly governed: Limits
   readonly attribution: AttributionSettings
+  /** Who may come in beyond keys and roles, as far as the configuration says. */
+  readonly access: AccessSettings
+  /** Configured fallbacks only to models the caller may use. */
+  readonly checkFallbacks: boolean
+  /** Undefined: nothing is demanded of bodies. */
+  readonly bodyRules: BodyRules | undefined
   readonly admission: AdmissionLimits
   readonly egress: EgressConfiguration
   /** Model groups that take every call of their kind, whatever the caller asks for. */
@@ -91,7 +100,7 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
     liveEnv: loaded.liveEnv,
     demoOrigin: services.demoOrigin,
   }
-  const warnings: string[] = loaded.warnings.map(formatProblem)
+  const warnings: string[] = [...loaded.warnings.map(formatProblem), ...accessWarnings(config)]
   const deployments = compileDeployments(context, warnings)
   const index = new ModelIndex(deployments, {
     groupAliases: config.router_settings.model_group_alias ?? {},
@@ -111,7 +120,7 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
       admins: adminKeys(loaded.env),
       extraHeader: general.litellm_key_header_name?.toLowerCase(),
     },
-    trustedProxies: new TrustedProxies(routeiq.trusted_proxies),
+    trustedProxies: new TrustedProxies(general.use_x_forwarded_for === false ? [] : routeiq.trusted_proxies),
     deployments,
     accessGroups: accessGroupsOf(loaded),
     warnings,
@@ -119,9 +128,11 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
     settings,
     governed: services.limitsOf(config),
     attribution: {
-      endUserHeader: undefined,
-      ignoreCallerTags: false,
+      endUserHeaders: endUserHeaders(general),
     },
+    access: accessSettings(config),
+    checkFallbacks: general.enforce_fallback_model_access === true,
+    bodyRules: compileBodyRules(general, routeiq.restrict_caller_switches === true),
     limits: {
       maxRequestBytes: Math.ceil(general.max_request_size_mb * 1024 * 1024),
       maxResponseBytes: Math.ceil((general.max_response_size_mb ?? 64) * 1024 * 1024),
@@ -143,6 +154,47 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
     shutdownTimeout: routeiq.shutdown_timeout_seconds * 1000,
   }
 }
+
+/** @throws GatewayError `config_invalid` that names the entry */
+function accessSettings({ general_settings: general, routeiq }: GatewayConfig): AccessSettings {
+  try {
+    return compileAccess({
+      policies: routeiq.access_policies ?? [],
+      allowedIps: general.allowed_ips,
+      allowedRoutes: general.allowed_routes ?? [],
+      adminOnlyRoutes: general.admin_only_routes ?? [],
+      publicRoutes: general.public_routes ?? [],
+    })
+  } catch (error) {
+    if (error instanceof PolicyInvalid)
+      throw new GatewayError('config_invalid', `${error.message}.`, { param: error.param })
+    throw error
+  }
+}
+
+function accessWarnings({ general_settings: general, routeiq }: GatewayConfig): string[] {
+  const warnings: string[] = []
+  if (general.use_x_forwarded_for === true && routeiq.trusted_proxies.length === 0) {
+    warnings.push(
+      'general_settings.use_x_forwarded_for: no proxy is trusted, so the header is not read; name yours in routeiq.trusted_proxies',
+    )
+  }
+  if (general.user_header_mappings?.some(mapping => mapping.litellm_user_role === 'internal_user') === true) {
+    warnings.push(
+      'general_settings.user_header_mappings: internal_user is known, not active yet; callers are who their key says',
+    )
+  }
+  return warnings
+}
+
+/** Lower case, in the order they are looked at. */
+const endUserHeaders = (general: GatewayConfig['general_settings']): readonly string[] =>
+  [
+    ...(general.user_header_mappings ?? [])
+      .filter(mapping => mapping.litellm_user_role === 'customer')
+      .map(mapping => mapping.header_name),
+    ...(general.user_header_name === undefined ? [] : [general.user_header_name]),
+  ].map(name => name.toLowerCase())
 
 /** A group belongs to the access groups of any of its deployments. */
 function accessGroupsOf({ config }: LoadedConfig): ReadonlyMap<string, readonly string[]> {

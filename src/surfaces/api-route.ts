@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Actor } from '../governance/audit/audit-log.ts'
 import type { Principal } from '../governance/authentication/principal.ts'
 import type { Permission } from '../governance/authorization/permission.ts'
+import type { Reach } from '../governance/authorization/policy/access-control.ts'
 import type { RouteGroup } from '../governance/authorization/route-groups.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 import type { Method, Route } from './route.ts'
@@ -30,6 +31,7 @@ export interface ApiRoute<
   readonly permission: Exclude<Permission, 'public'>
   readonly groups?: readonly RouteGroup[]
   readonly writes?: boolean
+  readonly anywhere?: Reach
   readonly summary: string
   readonly description?: string
   readonly tag: string
@@ -65,6 +67,7 @@ export function apiRoute<P extends z.ZodType, Q extends z.ZodType, B extends z.Z
     permission: route.permission,
     ...(route.groups === undefined ? {} : { groups: route.groups }),
     ...(route.writes === undefined ? {} : { writes: route.writes }),
+    ...(route.anywhere === undefined ? {} : { anywhere: route.anywhere }),
     dialect: 'openai',
     api: {
       summary: route.summary,

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Principal } from '../governance/authentication/principal.ts'
-import type { Permission } from '../governance/authorization/permission.ts'
+import type { GuardedRoute, Permission } from '../governance/authorization/permission.ts'
+import type { Reach } from '../governance/authorization/policy/access-control.ts'
 import type { RouteGroup } from '../governance/authorization/route-groups.ts'
 import type { Dialect } from '../providers/wire.ts'
 import type { ApiDescription } from './api-description.ts'
@@ -12,6 +13,7 @@ export interface RouteContext {
   readonly reply: FastifyReply
   /** Undefined on public routes. */
   readonly identity: Principal | undefined
+  readonly route: GuardedRoute
 }
 
 export interface Route {
@@ -24,6 +26,8 @@ export interface Route {
   readonly groups?: readonly RouteGroup[]
   /** Whether it changes something. Default: every method but GET, on routes that are not `llm`. */
   readonly writes?: boolean
+  /** Who may use it from an address that is on no list of allowed ones. Default: nobody. */
+  readonly anywhere?: Reach
   /** Takes a form (`application/x-www-form-urlencoded`) as well as JSON: what HTML pages send. */
   readonly form?: boolean
   /** The dialect in which errors of this route are written. */

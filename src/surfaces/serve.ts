@@ -22,6 +22,7 @@ export function serve(gateway: Gateway, door: Door, context: RouteContext, pathM
       request: request.raw,
       response: reply.raw,
       identity: who,
+      route: context.route,
       address: request.clientAddress,
       body,
       pathModel,

@@ -2,10 +2,13 @@ import { STATUS_CODES } from 'node:http'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Authentication } from '../governance/authentication/authentication.ts'
 import type { Principal } from '../governance/authentication/principal.ts'
-import { type GuardedRoute, refusal } from '../governance/authorization/permission.ts'
+import { refusal } from '../governance/authorization/permission.ts'
+import type { ReachedRoute } from '../governance/authorization/policy/access-control.ts'
 import type { Management } from '../governance/management/management.ts'
 import { keepAliveTimeout } from '../pipeline/accounting/send-body.ts'
 import type { Gateway } from '../pipeline/gateway.ts'
+import { presentedCredential } from '../pipeline/identity/credentials.ts'
+import { nobody } from '../pipeline/identity/nobody.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { newId } from '../platform/ids.ts'
 import { StateUnavailable } from '../platform/shared-state/shared-state.ts'
@@ -165,11 +168,13 @@ function addUrl(app: FastifyInstance, gateway: Gateway, url: string, routes: rea
 
 function addRoute(app: FastifyInstance, gateway: Gateway, url: string, route: Route): void {
   if (route.permission === undefined) throw new Error(`route ${route.paths[0]} declares no permission`)
-  const guarded: GuardedRoute = {
+  const guarded: ReachedRoute = {
     paths: route.paths,
     permission: route.permission,
     groups: groupsOf(route),
     writes: writesOf(route),
+    body: route.method !== 'GET',
+    anywhere: route.anywhere,
   }
   const enter = (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
     request.startedAt = performance.now()
@@ -177,11 +182,19 @@ function addRoute(app: FastifyInstance, gateway: Gateway, url: string, route: Ro
       request.raw.socket.remoteAddress,
       request.raw.headers['x-forwarded-for'],
     )
+    const { access } = gateway
+    if (access.active) {
+      const refused = access.atDoor(guarded, request.clientAddress)
+      if (refused !== undefined) {
+        done(refused)
+        return
+      }
+    }
     if (route.permission === 'public') {
       done()
       return
     }
-    const who = whoIs(gateway, request)
+    const who = access.active && access.isPublic(guarded) ? orNobody(gateway, request) : whoIs(gateway, request)
     if (who instanceof GatewayError) done(who)
     else if (who instanceof Promise) {
       who.then(
@@ -196,7 +209,7 @@ function addRoute(app: FastifyInstance, gateway: Gateway, url: string, route: Ro
     config: { dialect: route.dialect, form: route.form === true },
     onRequest: enter,
     handler: (request, reply) => {
-      const result = route.handle({ request, reply, identity: request.identity })
+      const result = route.handle({ request, reply, identity: request.identity, route: guarded })
       return result === undefined ? reply : result
     },
   })
@@ -211,18 +224,35 @@ function whoIs(gateway: Gateway, request: FastifyRequest): Principal | Promise<P
   }
 }
 
+/** On a route of `public_routes`: whoever shows nothing is nobody, and may do what nobody may. */
+async function orNobody(gateway: Gateway, request: FastifyRequest): Promise<Principal> {
+  const { keys } = gateway.snapshot
+  try {
+    return await gateway.authenticator.authenticate(keys, presented(request))
+  } catch (error) {
+    const shown = presentedCredential(request.raw.headers, keys.extraHeader)
+    if (shown === undefined && error instanceof GatewayError && error.code === 'invalid_api_key') return nobody
+    throw error
+  }
+}
+
 /** The caller is known; may it use this route? */
 function admit(
   gateway: Gateway,
   request: FastifyRequest,
-  route: GuardedRoute,
+  route: ReachedRoute,
   principal: Principal,
 ): GatewayError | undefined {
   request.identity = principal
   const reason = refusal(principal, route)
-  if (reason === undefined) return undefined
-  gateway.denied(principal, request.clientAddress, route, reason)
-  return new GatewayError('permission_denied', `${pathOf(request)} is not allowed for this key: ${reason}.`)
+  if (reason !== undefined) {
+    gateway.denied(principal, request.clientAddress, route, reason)
+    return new GatewayError('permission_denied', `${pathOf(request)} is not allowed for this key: ${reason}.`)
+  }
+  if (!gateway.access.active) return undefined
+  const refused = gateway.access.atRoute(principal, route, request.clientAddress)
+  if (refused?.status === 403) gateway.denied(principal, request.clientAddress, route, refused.message)
+  return refused
 }
 
 /** A login form has a few short fields. */

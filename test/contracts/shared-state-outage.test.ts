@@ -210,6 +210,8 @@ describe.skipIf(!redis)('Redis that goes away', () => {
     const [early, late] = [unique(), unique()]
     expect(await run(reserve(early))).toMatchObject([{ granted: true }])
     await run({ what: 'cancel', id: early }, { what: 'cancel', id: late })
+    // Sent again, because its answer was lost as well.
+    await run({ what: 'cancel', id: late })
     expect(await run(reserve(late), { what: 'read', key })).toMatchObject(['duplicate', { used: 0, reserved: 0 }])
     client.destroy()
   })

@@ -2,6 +2,7 @@ import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { NativeRequest } from '../../providers/wire.ts'
 import type { Call } from '../call.ts'
 import type { Gateway } from '../gateway.ts'
+import { mayUse } from '../identity/authorize-model.ts'
 import { reserveFallback } from '../reservation/reserve-call.ts'
 import type { FallbackTarget } from '../routing/fallbacks.ts'
 import { fallbacksAfter } from './call-fallbacks.ts'
@@ -60,6 +61,7 @@ function nextStop(call: Call, chain: FallbackTarget[]): Stop | undefined {
   for (let target = chain.shift(); target !== undefined; target = chain.shift()) {
     const group = call.snapshot.router.resolve(target.model)
     if (group === undefined) continue
+    if (call.snapshot.checkFallbacks && !mayUse(call.snapshot, call.identity, target.model)) continue
     return {
       group,
       request: target.overrides === undefined ? call.request : overridden(call, target.overrides),

@@ -14,10 +14,8 @@ export interface Attribution {
 }
 
 export interface AttributionSettings {
-  /** `general_settings.user_header_mappings` and `user_header_name`: lower-case header that names the end user. */
-  readonly endUserHeader: string | undefined
-  /** `general_settings.reject_clientside_metadata_tags`: tags come from keys and teams only. */
-  readonly ignoreCallerTags: boolean
+  /** `general_settings.user_header_mappings` and `user_header_name`: lower-case headers that name the end user. */
+  readonly endUserHeaders: readonly string[]
 }
 
 const maxTags = 20
@@ -39,7 +37,7 @@ export function attributionOf(
   const metadata = recordOr(body['litellm_metadata']) ?? recordOr(body['metadata'])
   return {
     endUser:
-      header(headers, settings.endUserHeader) ??
+      firstHeader(headers, settings.endUserHeaders) ??
       name(body['user']) ??
       name(body['safety_identifier']) ??
       name(metadata?.['user_id']) ??
@@ -47,7 +45,7 @@ export function attributionOf(
     sessionId:
       header(headers, 'x-litellm-session-id') ?? name(body['litellm_session_id']) ?? name(metadata?.['session_id']),
     agentId: header(headers, 'x-litellm-agent-id') ?? principal.agentId,
-    tags: settings.ignoreCallerTags ? principal.tags : allTags(body, headers, metadata, principal),
+    tags: allTags(body, headers, metadata, principal),
     metadata: spendMetadata(headers, metadata, principal),
   }
 }
@@ -99,8 +97,15 @@ function name(value: unknown): string | undefined {
   return /[\x00-\x1f\x7f]/.test(text) ? undefined : text
 }
 
-const header = (headers: IncomingHttpHeaders, key: string | undefined): string | undefined =>
-  key === undefined ? undefined : name(headers[key])
+const header = (headers: IncomingHttpHeaders, key: string): string | undefined => name(headers[key])
+
+function firstHeader(headers: IncomingHttpHeaders, keys: readonly string[]): string | undefined {
+  for (const key of keys) {
+    const value = header(headers, key)
+    if (value !== undefined) return value
+  }
+  return undefined
+}
 
 function parsed(line: string | string[] | undefined): Readonly<Record<string, unknown>> | undefined {
   if (typeof line !== 'string' || line.length > maxMetadataLength) return undefined

@@ -82,5 +82,10 @@ export const generalAccess = {
     'Refuse calls that bring tags of their own, unless the key’s metadata says `allow_client_tags`.',
     { default: false },
   ),
+  enforce_fallback_model_access: key(
+    flag,
+    'A configured fallback is only taken where the caller may use its model. Fallbacks that callers name are always checked.',
+    { default: false },
+  ),
   default_team_disabled: key(flag, 'Keys must belong to a team.', { default: false }),
 }

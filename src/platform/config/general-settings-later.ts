@@ -29,7 +29,6 @@ const limits = {
     max_batch_file_size_mb: 'Largest batch file.',
     allowed_file_extensions: 'File kinds that may be uploaded.',
     blocked_file_extensions: 'File kinds that are refused.',
-    enforce_fallback_model_access: ['Access check for fallbacks.', false],
   }),
   ...later({
     disable_retry_on_max_parallel_request_limit_error: 'No retry when the parallel limit is reached.',

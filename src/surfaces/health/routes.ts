@@ -4,7 +4,10 @@ import { type ProbeResult, probeDeployments } from '../../pipeline/health-probe.
 import { version } from '../../platform/version.ts'
 import type { Route, RouteContext } from '../route.ts'
 
-const open = { method: 'GET', permission: 'public', dialect: 'openai' } as const
+/** Load balancers and orchestrators ask from wherever they are. */
+const open = { method: 'GET', permission: 'public', dialect: 'openai', anywhere: 'everybody' } as const
+
+const guarded = { method: 'GET', dialect: 'openai' } as const
 
 /** LiteLLM's health paths and RouteIQ's own. */
 export function healthRoutes(gateway: Gateway): Route[] {
@@ -12,8 +15,8 @@ export function healthRoutes(gateway: Gateway): Route[] {
     { ...open, paths: ['/health/liveliness', '/health/liveness'], handle: () => '"I\'m alive!"' },
     { ...open, paths: ['/_health/live'], handle: () => ({ status: 'alive', service: 'routeiq' }) },
     { ...open, paths: ['/health/readiness', '/_health/ready'], handle: context => readiness(gateway, context) },
-    { ...open, paths: ['/_health/models'], permission: 'llm', handle: () => models(gateway) },
-    { ...open, paths: ['/health'], permission: 'admin', handle: context => health(gateway, context) },
+    { ...guarded, paths: ['/_health/models'], permission: 'llm', handle: () => models(gateway) },
+    { ...guarded, paths: ['/health'], permission: 'admin', handle: context => health(gateway, context) },
     {
       ...open,
       paths: ['/'],

@@ -162,7 +162,7 @@ export class Invitations {
 
   async #usable(id: string): Promise<InvitationRow> {
     const row = await this.#find(id)
-    if (row === undefined || row.expires_at <= this.#clock.epoch()) throw invalidLink()
+    if (row === undefined || row.accepted_at !== null || row.expires_at <= this.#clock.epoch()) throw invalidLink()
     return row
   }
 

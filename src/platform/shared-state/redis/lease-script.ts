@@ -308,10 +308,11 @@ for o = 1, count do
   elseif code == 3 then
     settle(id, nil)
   elseif code == 4 then
-    -- The reservation may still be on its way, on a connection that was given up.
-    if leases[id] then
+    local lease = leases[id]
+    if lease and lease[1] ~= CANCELLED then
       settle(id, nil)
     else
+      -- The reservation may still be on its way, on a connection that was given up.
       records[id], leases[id], leaseScore[id] = pack('<BH', CANCELLED, 0), { CANCELLED, 1, 0 }, now + MINUTE
     end
   elseif code == 5 then
