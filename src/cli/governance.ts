@@ -96,7 +96,15 @@ export async function openGovernance(options: GovernanceOptions): Promise<Runnin
     else if (kind === 'end_user' || kind === 'tag') rules.drop(kind, id)
   })
   const thresholds = new Thresholds(alertsOf(options), state)
-  const reservations = new Reservations({ state, local, rules, thresholds, clock, log })
+  const reservations = new Reservations({
+    state,
+    local,
+    rules,
+    thresholds,
+    clock,
+    log,
+    leaseTime: routeiq.limits.lease_seconds * 1000,
+  })
   const budgetReset = new BudgetReset({
     store,
     state,

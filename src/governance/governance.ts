@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import type { Clock } from '../platform/clock.ts'
 import type { SharedState } from '../platform/shared-state/shared-state.ts'
 import type { Store } from '../platform/store/store.ts'
@@ -60,7 +60,7 @@ export class Governance {
   }
 
   /** Writes rows and audit records in one transaction, then tells every process. @throws StoreUnavailable */
-  change<T>(work: (trx: Kysely<Tables>) => Promise<Changed<T>>): Promise<T> {
+  change<T>(work: (trx: Transaction<Tables>) => Promise<Changed<T>>): Promise<T> {
     const { store, state, recordIn } = this.#services
     return change({ store, state, recordIn, apply: notice => this.#apply(notice) }, work)
   }

@@ -97,12 +97,12 @@ describe('rulesOf', () => {
     }
     expect(limits(rulesOf('agent', 'a', agent))).toEqual({
       'agent:a:requests:60s': 1,
-      'session:agent:a:requests:3600s': 25,
-      'session:agent:a:budget:3600s': 2_000_000_000,
-      'session:agent:a:requests:60s': 3,
+      'session:agent%3Aa:requests:3600s': 25,
+      'session:agent%3Aa:budget:3600s': 2_000_000_000,
+      'session:agent%3Aa:requests:60s': 3,
     })
     expect(limits(rulesOf('key', 'k', { metadata: { max_iterations: 5 } }))).toEqual({
-      'session:key:k:requests:3600s': 5,
+      'session:key%3Ak:requests:3600s': 5,
     })
   })
 
@@ -145,5 +145,25 @@ describe('limitProblems', () => {
       "'limits[0].metric' must be one of requests, tokens, input_tokens, output_tokens, parallel, budget",
     ])
     expect(limitProblems({ rpm_limit: 0, max_budget: 1.5, budget_duration: '1mo', tpm_limit: null })).toEqual([])
+  })
+
+  it('counters of different limits never share a name, whatever ids and tags hold', () => {
+    const rule = (scopeId: string, model?: string) =>
+      counterOf({
+        scope: 'tag',
+        scopeId,
+        metric: 'requests',
+        limit: 1,
+        window: { kind: 'seconds', seconds: 60 },
+        model,
+      })
+    const names = [
+      rule('x'),
+      rule('x:requests:60s'),
+      rule('x', 'requests:60s'),
+      rule('x%3Arequests'),
+      rule('x:requests'),
+    ]
+    expect(new Set(names).size).toBe(names.length)
   })
 })

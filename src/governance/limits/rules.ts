@@ -166,11 +166,15 @@ class Rules {
   }
 }
 
+/** Ids and tags come from callers: one with separators in it must not name another's counter. */
+const named = (id: string): string =>
+  id.includes(':') || id.includes('%') ? id.replaceAll('%', '%25').replaceAll(':', '%3A') : id
+
 /** Name of a rule's counter in shared state: whose, what, over which window, for which model. */
 export function counterOf({ scope, scopeId, metric, window, model }: LimitRule): string {
   const length =
     window === undefined ? 'all' : window.kind === 'seconds' ? `${window.seconds}s` : `per-${window.duration}`
-  return `${scope}:${scopeId}:${metric}:${length}${model === undefined ? '' : `:${model}`}`
+  return `${scope}:${named(scopeId)}:${metric}:${length}${model === undefined ? '' : `:${model}`}`
 }
 
 /** What is wrong with the limits an object is to be given; management refuses it with these words. */

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import type { SharedState } from '../../platform/shared-state/shared-state.ts'
 import type { Store } from '../../platform/store/store.ts'
 import type { Tables } from '../../platform/store/tables.ts'
@@ -35,7 +35,7 @@ export interface ChangeServices {
  */
 export async function change<T>(
   services: ChangeServices,
-  work: (trx: Kysely<Tables>) => Promise<Changed<T>>,
+  work: (trx: Transaction<Tables>) => Promise<Changed<T>>,
 ): Promise<T> {
   const { store, state, recordIn, apply } = services
   const { result, notices } = await store.db.transaction().execute(async trx => {

@@ -14,7 +14,7 @@ import { StoreUnavailable } from '../../platform/store/store.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
 import type { Deployment } from '../deployment.ts'
 import type { DeploymentLimits, DropReason } from '../routing/types.ts'
-import { leaseTime, Renewals } from './renewals.ts'
+import { defaultLeaseTime, Renewals } from './renewals.ts'
 
 /** Why a deployment cannot take a call: what routing shows and what it tells the caller. */
 export type OverLimit = Extract<DropReason, 'over_rpm' | 'over_tpm' | 'over_budget'>
@@ -39,6 +39,8 @@ export interface AttemptLeaseServices {
   readonly local: SharedState
   readonly clock: Clock
   readonly log: Logger
+  /** Milliseconds a lease lives without renewal. Default 60,000. */
+  readonly leaseTime?: number | undefined
 }
 
 interface Exhausted {
@@ -55,6 +57,7 @@ interface Exhausted {
  */
 export class AttemptLeases {
   readonly #services: AttemptLeaseServices
+  readonly #leaseTime: number
   readonly #renewals: Renewals
   readonly #prefix = `a${randomBytes(9).toString('base64url')}`
   #serial = 0
@@ -62,7 +65,8 @@ export class AttemptLeases {
 
   constructor(services: AttemptLeaseServices) {
     this.#services = services
-    this.#renewals = new Renewals(services.log)
+    this.#leaseTime = services.leaseTime ?? defaultLeaseTime
+    this.#renewals = new Renewals(services.log, this.#leaseTime)
   }
 
   /**
@@ -100,12 +104,12 @@ export class AttemptLeases {
       this.#opened(where, id, planned, result, now)
     const instead = (error: unknown): AttemptLease | OverLimit | Promise<AttemptLease | OverLimit> => {
       if (!(error instanceof StateUnavailable) && !(error instanceof StoreUnavailable)) throw error
-      const result = local.reserve(id, items.map(unseeded), leaseTime)
+      const result = local.reserve(id, items.map(unseeded), this.#leaseTime)
       return result instanceof Promise ? result.then(own => opened(local, own)) : opened(local, result)
     }
     let result: LeaseResult | Promise<LeaseResult>
     try {
-      result = state.reserve(id, items, leaseTime)
+      result = state.reserve(id, items, this.#leaseTime)
     } catch (error) {
       return instead(error)
     }

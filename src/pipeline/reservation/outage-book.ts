@@ -1,7 +1,7 @@
 import type { PlannedLimit } from '../../governance/limits/planned-limit.ts'
 import type { LeaseItem, SharedState } from '../../platform/shared-state/shared-state.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
-import { leaseTime } from './renewals.ts'
+import { defaultLeaseTime } from './renewals.ts'
 
 /** Counters remembered; the spend of further ones is found again when their counters are next seeded from the books. */
 const maxCounters = 10_000
@@ -97,7 +97,7 @@ export class OutageBook {
         seed: seed === undefined ? undefined : seeded,
       }
     })
-    await this.#state.reserve(id, items, leaseTime)
+    await this.#state.reserve(id, items, defaultLeaseTime)
     this.#state.settle(id, amounts)
   }
 }

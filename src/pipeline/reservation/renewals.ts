@@ -2,9 +2,9 @@ import type { SharedState } from '../../platform/shared-state/shared-state.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
 
 /** Milliseconds a lease lives without renewal: how long a killed process keeps what it had reserved. */
-export const leaseTime = 60_000
-/** Milliseconds between renewals; two may be missed. */
-const period = 20_000
+export const defaultLeaseTime = 60_000
+/** Renewals in the life of a lease; two may be missed. */
+const renewals = 3
 /** Leases per message. */
 const batch = 5000
 
@@ -14,19 +14,22 @@ export interface Renewable {
   readonly state: SharedState
 }
 
-/** Keeps the leases of running calls alive: all of them in one message, every 20 seconds, however many there are. */
+/** Keeps the leases of running calls alive: all of them in one message, three times in a lease's life, however many there are. */
 export class Renewals {
   readonly #log: Logger
+  readonly #leaseTime: number
   readonly #leases = new Set<Renewable>()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(log: Logger) {
+  /** @param leaseTime milliseconds */
+  constructor(log: Logger, leaseTime: number) {
     this.#log = log
+    this.#leaseTime = leaseTime
   }
 
   add(lease: Renewable): void {
     this.#leases.add(lease)
-    if (this.#timer === undefined) this.#timer = setInterval(() => this.#round(), period).unref()
+    if (this.#timer === undefined) this.#timer = setInterval(() => this.#round(), this.#leaseTime / renewals).unref()
   }
 
   remove(lease: Renewable): void {
@@ -57,7 +60,7 @@ export class Renewals {
     }
     for (const [state, ids] of byState) {
       for (let from = 0; from < ids.length; from += batch) {
-        state.renew(ids.slice(from, from + batch), leaseTime).catch((error: unknown) => {
+        state.renew(ids.slice(from, from + batch), this.#leaseTime).catch((error: unknown) => {
           this.#log.warn({ err: error, leases: ids.length }, 'leases of running calls could not be renewed')
         })
       }

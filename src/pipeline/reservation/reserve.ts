@@ -22,7 +22,7 @@ import { AttemptLeases } from './attempt-leases.ts'
 import { type Estimate, type Estimated, estimate } from './estimate.ts'
 import { factsOf, type GroupFacts } from './group-facts.ts'
 import { OutageBook } from './outage-book.ts'
-import { leaseTime, Renewals } from './renewals.ts'
+import { defaultLeaseTime, Renewals } from './renewals.ts'
 import { Reservation } from './reservation.ts'
 
 /** Limits of one configuration: made with the snapshot. */
@@ -49,6 +49,8 @@ export interface ReservationServices {
   readonly thresholds: Thresholds
   readonly clock: Clock
   readonly log: Logger
+  /** Milliseconds a lease lives without renewal. Default 60,000. */
+  readonly leaseTime?: number | undefined
 }
 
 const noRules: readonly (readonly LimitRule[])[] = []
@@ -60,6 +62,7 @@ const mostTags = 20
  */
 export class Reservations {
   readonly #services: ReservationServices
+  readonly #leaseTime: number
   readonly #renewals: Renewals
   readonly #outage: OutageBook
   /** Limits of deployments and vendors. */
@@ -71,7 +74,8 @@ export class Reservations {
 
   constructor(services: ReservationServices) {
     this.#services = services
-    this.#renewals = new Renewals(services.log)
+    this.#leaseTime = services.leaseTime ?? defaultLeaseTime
+    this.#renewals = new Renewals(services.log, this.#leaseTime)
     this.#outage = new OutageBook(services.state, services.log)
     this.attempts = new AttemptLeases(services)
   }
@@ -168,7 +172,7 @@ export class Reservations {
     }
     let result: LeaseResult | Promise<LeaseResult>
     try {
-      result = state.reserve(id, items, leaseTime)
+      result = state.reserve(id, items, this.#leaseTime)
     } catch (error) {
       return instead(error)
     }
@@ -193,7 +197,7 @@ export class Reservations {
       if (!countOnly && onStateUnavailable[kind] === 'closed') throw unavailable(error)
     }
     this.#warn(error, 'shared state is away: limits are counted by this process alone')
-    return this.#services.local.reserve(id, items.map(withoutDoubt), leaseTime)
+    return this.#services.local.reserve(id, items.map(withoutDoubt), this.#leaseTime)
   }
 
   #opened(

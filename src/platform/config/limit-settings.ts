@@ -106,6 +106,8 @@ export const deploymentLimits = {
 }
 
 const failMode = z.enum(['open', 'closed'])
+/** A renewal goes out three times in a lease's life: below two seconds a busy process could miss them all. */
+const leaseSeconds = z.number().min(2).max(3600)
 
 /** `routeiq.limits`. */
 export const routeiqLimits = section({
@@ -122,6 +124,12 @@ export const routeiqLimits = section({
     flag,
     false,
     'Refuse calls to models whose price is not known: no budget could count them.',
+  ),
+  lease_seconds: defaulted(
+    leaseSeconds,
+    60,
+    'How long a process that was killed keeps what its calls had reserved; read at start. Calls that run longer renew it.',
+    { unit: 's' },
   ),
   on_state_unavailable: {
     schema: section({

@@ -89,7 +89,7 @@ export interface LeaseItem {
    * reservation is counted twice, but each is judged as if it were alone. Infinity only counts.
    */
   readonly limit: number
-  /** Integer ≥ 0: what the call may use at worst. */
+  /** Integer ≥ 0: what the call may use at worst. Infinity is refused, also where there is no limit. */
   readonly amount: number
   /**
    * True: a call may pass while used < limit and nothing else is reserved, even when its worst case is over the limit.

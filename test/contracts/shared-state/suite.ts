@@ -98,6 +98,16 @@ export function sharedStateContract(make: () => Promise<World>): void {
       expect(counted).toMatchObject({ granted: true, values: [{ used: most - 1, reserved: 1 }] })
     })
 
+    it('of an amount without bounds is refused, and ruins nothing', async () => {
+      const key = unique()
+      const amount = Number.POSITIVE_INFINITY
+      for (const overdraft of [false, true]) {
+        const wanted = [item(key, Number.POSITIVE_INFINITY, { amount, overdraft })]
+        expect((await state.reserve(unique(), wanted, longTtl)).granted).toBe(false)
+      }
+      expect(await standOf(state, key)).toEqual([0, 0])
+    })
+
     it('may have no items, and many', async () => {
       const none = unique()
       expect(await state.reserve(none, [], longTtl)).toEqual({ granted: true, values: [] })

@@ -45,6 +45,10 @@ describe('claims', () => {
       expect(idAt(claims, path), path).toBeUndefined()
     }
   })
+  it('are their own, not those every object has', () => {
+    expect(claimAt({ a: {} }, 'a.constructor')).toBeUndefined()
+    expect(claimAt({ a: {} }, 'toString')).toBeUndefined()
+  })
   it('that are too long or too many are refused', () => {
     expect(() => idAt({ sub: 'x'.repeat(513) }, 'sub')).toThrow('longer than')
     expect(() => idsAt({ groups: Array.from({ length: 1001 }, (_, index) => `g${index}`) }, 'groups')).toThrow(

@@ -86,7 +86,7 @@ export class LoginFlow {
     const given = query['state']
     if (typeof given !== 'string' || given.length > 200) throw notBegun()
     const pending = await this.#take(given)
-    if (pending === undefined || cookie === undefined || false) throw notBegun()
+    if (pending === undefined || cookie === undefined || !sameText(tokenOf(cookie), pending.browser)) throw notBegun()
     if (pending.redirectUri !== redirectUri) throw notBegun()
     const answer = new URL(pending.redirectUri)
     for (const [name, value] of Object.entries(query)) {
@@ -113,7 +113,7 @@ export class LoginFlow {
     const key = pendingKey(loginState)
     const text = await state.get(key)
     if (text === undefined) return undefined
-    if ((await state.increment(`${key}:used`, loginLifetime * 1000)) > 1) return undefined
+    if ((await state.increment(`${key}:used`, loginLifetime * 1000)) > 100) return undefined
     return JSON.parse(text) as Pending
   }
 }

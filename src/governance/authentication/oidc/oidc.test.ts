@@ -173,7 +173,8 @@ describe('logging in through an identity provider', () => {
     expect(await refused(by.finish({ ...answer, state: 'x'.repeat(43) }, cookie, callback))).toContain('not begun')
     expect(await refused(by.finish({ code: answer['code'] }, cookie, callback))).toContain('not begun')
     expect(await refused(by.finish({ ...answer, state: ['a', 'b'] }, cookie, callback))).toContain('not begun')
-    await by.finish(answer, cookie, callback)
+    const outcomes = await Promise.allSettled([1, 2, 3].map(() => by.finish(answer, cookie, callback)))
+    expect(outcomes.filter(outcome => outcome.status === 'fulfilled')).toHaveLength(1)
     expect(await refused(by.finish(answer, cookie, callback))).toContain('not begun')
   })
 
@@ -212,7 +213,7 @@ describe('logging in through an identity provider', () => {
   })
 
   it('fails when the ID token is signed by nobody the provider knows', async () => {
-    infoIs({ sub: 'johndoe' })
+    infoIs({ sub: 'root' })
     idp.service.on('beforeResponse', (response: MutableResponse) => {
       const body = response.body as Record<string, string>
       const [head, , signature] = body['id_token']!.split('.')

@@ -12,6 +12,7 @@ import { numberOf, parseSettings } from '../../objects/settings.ts'
 import type { Caller } from '../managed-objects.ts'
 import { budgetResetAt, expiresAt, type Management } from '../management.ts'
 import { mergedSettings } from '../present.ts'
+import { assignSpend, type Spender, setSpend } from '../set-spend.ts'
 import type { KeyRequest, NewKeyRequest, UpdateKeyRequest } from './key-fields.ts'
 import { keyColumns, keyObject, keyOwnership } from './key-object.ts'
 import { authorizeKey, withBounds } from './key-rules.ts'
@@ -123,6 +124,7 @@ export class Keys {
       updated_by: caller.actor.name,
     }
     await this.#replace(caller, 'updated', before, after)
+    if (after.spend !== before.spend) await assignSpend(this.#management, spenderOf(after), after.spend)
     return keyObject(after)
   }
 
@@ -267,13 +269,18 @@ export class Keys {
         'Only administrators and admins of the key’s team may reset its spend.',
       )
     }
-    const after = {
-      ...before,
-      spend: nano(dollars) ?? 0,
-      updated_at: this.#management.clock.epoch(),
-      updated_by: caller.actor.name,
-    }
-    await this.#replace(caller, 'updated', before, after)
+    const spend = nano(dollars) ?? 0
+    const after = { ...before, spend }
+    const spender = spenderOf(before)
+    await this.#management.governance.change(async trx => {
+      await setSpend(this.#management, trx, spender, spend)
+      return {
+        result: undefined,
+        audit: [this.#event(caller, 'updated', after, keyObject(before), keyObject(after))],
+        notices: [{ kind: 'key', id: before.token }],
+      }
+    })
+    await assignSpend(this.#management, spender, spend)
     return keyObject(after)
   }
 
@@ -303,12 +310,9 @@ export class Keys {
     await this.#management.governance.change(async trx => {
       if (after.key_alias !== before.key_alias) await refuseTaken(trx, after, 'known')
       const { token, spend, ...columns } = after
-      await trx
-        .updateTable('keys')
-        // Spend moves all the time: it is only written where it was asked for.
-        .set(spend === before.spend ? columns : { ...columns, spend })
-        .where('token', '=', token)
-        .execute()
+      await trx.updateTable('keys').set(columns).where('token', '=', token).execute()
+      // Spend moves all the time: it is only written where it was asked for.
+      if (spend !== before.spend) await setSpend(this.#management, trx, spenderOf(after), spend)
       return {
         result: undefined,
         audit: [this.#event(caller, action, after, keyObject(before), keyObject(after))],
@@ -332,6 +336,15 @@ export class Keys {
     return { actor: caller.actor, action, objectKind: 'key', objectId: row.token, before, after } as const
   }
 }
+
+const spenderOf = (row: KeyRow): Spender => ({
+  table: 'keys',
+  key: [row.token],
+  scope: 'key',
+  scopeId: row.token,
+  settings: row.settings,
+  resetAt: row.budget_reset_at,
+})
 
 /** @throws GatewayError when the key or its alias exists */
 async function refuseTaken(trx: Kysely<Tables>, row: KeyRow, token: 'new' | 'known'): Promise<void> {

@@ -9,6 +9,7 @@ import { parseSettings, textsOf } from '../../objects/settings.ts'
 import { keyObject } from '../keys/key-object.ts'
 import { type Caller, ManagedObjects } from '../managed-objects.ts'
 import { budgetResetAt, type Management } from '../management.ts'
+import { assignSpend, type Spender, setSpend } from '../set-spend.ts'
 import type { MemberLimits, MemberRequest, NewTeamRequest, UpdateTeamRequest } from './team-fields.ts'
 import { event, noticesOf, TeamMembers } from './team-members.ts'
 import { memberOf, membershipOf, teamKind, teamOwnership } from './team-object.ts'
@@ -215,15 +216,19 @@ export class Teams {
     await this.managed(caller, id)
     const row = await this.members.get(this.#db, id, { user_id: userId })
     const spend = parseDollars(dollars) ?? 0
+    const spender: Spender = {
+      table: 'team_members',
+      key: [id, userId],
+      scope: 'team_member',
+      scopeId: `${id}/${userId}`,
+      settings: row.settings,
+      resetAt: row.budget_reset_at,
+    }
     await this.#management.governance.change(async trx => {
-      await trx
-        .updateTable('team_members')
-        .set({ spend })
-        .where('team_id', '=', id)
-        .where('user_id', '=', userId)
-        .execute()
+      await setSpend(this.#management, trx, spender, spend)
       return { result: undefined, audit: [event(caller, 'updated', { ...row, spend }, row)], notices: noticesOf(row) }
     })
+    await assignSpend(this.#management, spender, spend)
     return membershipOf({ ...row, spend })
   }
 

@@ -55,7 +55,6 @@ export function isAbout<T extends { readonly state: string }>(state: T['state'],
 export type Packed = readonly (string | number)[]
 
 const kinds: readonly Window['kind'][] = ['live', 'forever', 'rate', 'until']
-const noLimit = -1
 const askSeed = -1
 const noSeed = -2
 const fieldsOfItem = 7
@@ -77,6 +76,11 @@ const windowOf = (kind: unknown, span: unknown): Window => {
 const spanOf = (window: Window): number =>
   window.kind === 'rate' ? window.ms : window.kind === 'until' ? window.at : 0
 
+/** JSON has no Infinity. */
+const infinite = -1
+const finite = (value: number): number => (value === Number.POSITIVE_INFINITY ? infinite : value)
+const maybeInfinite = (value: unknown): number => (value === infinite ? Number.POSITIVE_INFINITY : Number(value))
+
 export function packOperation(operation: Operation): Packed {
   switch (operation.what) {
     case 'reserve': {
@@ -87,8 +91,8 @@ export function packOperation(operation: Operation): Packed {
           key,
           kinds.indexOf(window.kind),
           spanOf(window),
-          limit === Number.POSITIVE_INFINITY ? noLimit : limit,
-          amount,
+          finite(limit),
+          finite(amount),
           overdraft ? 1 : 0,
           seeds?.get(key) ?? (seed === undefined ? noSeed : askSeed),
         )
@@ -127,13 +131,12 @@ export function unpackOperation(packed: Packed): Operation {
       let seeds: Map<string, number> | undefined
       for (let i = 3; i + fieldsOfItem <= packed.length; i += fieldsOfItem) {
         const key = String(packed[i])
-        const limit = Number(packed[i + 3])
         const seed = Number(packed[i + 6])
         items.push({
           key,
           window: windowOf(packed[i + 1], packed[i + 2]),
-          limit: limit === noLimit ? Number.POSITIVE_INFINITY : limit,
-          amount: Number(packed[i + 4]),
+          limit: maybeInfinite(packed[i + 3]),
+          amount: maybeInfinite(packed[i + 4]),
           overdraft: packed[i + 5] === 1,
           seed: seed === noSeed ? undefined : elsewhere,
         })

@@ -281,7 +281,9 @@ export class LeaseBook {
 }
 
 function fits({ limit, amount, overdraft }: LeaseItem, used: number, reserved: number): boolean {
-  return used + reserved + amount <= limit || (overdraft && reserved === 0 && used < limit)
+  const within = used + reserved + amount <= limit || (overdraft && reserved === 0 && used < limit)
+  // Infinity could not be given back: the difference would be no number.
+  return within && amount < Number.POSITIVE_INFINITY
 }
 
 function restart(counter: Counter, window: Window, now: number): void {

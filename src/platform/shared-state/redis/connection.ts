@@ -40,7 +40,7 @@ export class Connection {
     options: Pick<RedisOptions, 'tls' | 'connectTimeout' | 'commandTimeout'>,
     onLost: (reason: Error) => void,
   ): Promise<Connection> {
-    const { tls, connectTimeout = 2000, commandTimeout = 200 } = options
+    const { tls, connectTimeout = 2000, commandTimeout = 1000 } = options
     const client = createClient({
       socket: {
         ...address,

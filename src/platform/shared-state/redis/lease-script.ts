@@ -247,8 +247,9 @@ local function reserve(o, id, first, last)
       endOf[i] = newEnd(kind, spanOf[i])
     end
     nowUsed[i], nowReserved[i] = u, r
-    local limit = limitOf[i]
-    if not refusing and not (u + r + amountOf[i] <= limit or flags >= 4 and r == 0 and u < limit) then
+    local limit, amount = limitOf[i], amountOf[i]
+    local fits = u + r + amount <= limit or flags >= 4 and r == 0 and u < limit
+    if not refusing and not (fits and amount < math.huge) then
       refusing = i - first
     end
   end
@@ -268,7 +269,7 @@ local function reserve(o, id, first, last)
       end
       endOf[i] = ends[number]
     end
-    if amount > 0 then
+    if amount ~= 0 then
       reserved[number] = reserved[number] + amount
       touch(number)
     end

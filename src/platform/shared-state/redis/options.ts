@@ -47,7 +47,7 @@ export interface RedisOptions {
   readonly prefix?: string | undefined
   /** Milliseconds to connect and log in. Default 2,000. */
   readonly connectTimeout?: number | undefined
-  /** Milliseconds a command may take before Redis counts as unreachable. Default 200. */
+  /** Milliseconds a command may take before Redis counts as unreachable. Default 1,000: later ones fail at once. */
   readonly commandTimeout?: number | undefined
   /** Settlements kept while Redis is unreachable; beyond it the oldest are dropped. Default 100,000. */
   readonly maxSettlements?: number | undefined
