@@ -36,8 +36,10 @@ export class DatabaseModels {
   }
 
   /** The configuration with the stored deployments behind its own; one that cannot be served is left out and named. */
-  over(loaded: LoadedConfig): LoadedConfig {
+  async over(loaded: LoadedConfig): Promise<LoadedConfig> {
     if (this.#entries.length === 0) return loaded
+    // What they refer to is read first, and kept current like the secrets of the file.
+    await loaded.secrets?.include(this.#entries)
     const added: LoadedConfig['config']['model_list'] = []
     for (const entry of this.#entries) {
       const parsed = parseEntry(entry, loaded)
@@ -56,8 +58,9 @@ export class DatabaseModels {
 
 /** Judges an entry as a deployment of the configuration in force. */
 export function modelCheck(loaded: () => LoadedConfig, services: SnapshotServices): CheckEntry {
-  return entry => {
+  return async entry => {
     const current = loaded()
+    await current.secrets?.include(entry)
     const parsed = parseEntry(entry, current)
     if (typeof parsed === 'string') return parsed
     try {
@@ -71,10 +74,14 @@ export function modelCheck(loaded: () => LoadedConfig, services: SnapshotService
   }
 }
 
-function parseEntry(entry: ModelEntry, { env }: LoadedConfig): LoadedConfig['config']['model_list'] | string {
+function parseEntry(entry: ModelEntry, { env, secrets }: LoadedConfig): LoadedConfig['config']['model_list'] | string {
   try {
-    return parseConfig(JSON.stringify({ model_list: [entry] }), { env, strict: false, file: 'the database' }).config
-      .model_list
+    return parseConfig(JSON.stringify({ model_list: [entry] }), {
+      env,
+      strict: false,
+      file: 'the database',
+      lookup: secrets,
+    }).config.model_list
   } catch (error) {
     if (error instanceof ConfigError) return error.problems.map(formatProblem).join(' ')
     throw error

@@ -59,7 +59,7 @@ export class Reloader {
    */
   async refreshModels(): Promise<void> {
     await this.#database.refresh()
-    const loaded = this.#database.over(this.#base)
+    const loaded = await this.#database.over(this.#base)
     if (loaded.hash === this.#gateway.snapshot.hash) return
     try {
       const { version } = this.#gateway.snapshot
@@ -84,7 +84,7 @@ export class Reloader {
     try {
       const loaded = await read()
       this.#files = loaded.files
-      this.#take(this.#database.over(loaded), given, await this.#prepared(loaded))
+      this.#take(await this.#database.over(loaded), given, await this.#prepared(loaded))
       this.#base = loaded
       return { ...this.#inForce(), applied: true, problems: [], warnings: this.#gateway.snapshot.warnings }
     } catch (error) {

@@ -16,6 +16,7 @@ import { createLogger, flushLogs, type LogLevel } from '../platform/telemetry/lo
 import { type DemoServer, startDemoServer } from '../providers/demo/server.ts'
 import type { Fleet } from '../surfaces/fleet.ts'
 import { createServer } from '../surfaces/server.ts'
+import { openAccessControl } from './access.ts'
 import type { ServeOptions } from './arguments.ts'
 import { announceFirstRun, authenticationConfig, startAuthentication } from './authentication.ts'
 import { coalesce } from './coalesce.ts'
@@ -108,6 +109,13 @@ export async function createRuntime(
     snapshot: () => gateway.snapshot,
   })
   const authenticator = new Authenticator(governed.governance.principals, systemClock, [authentication])
+  const access = await openAccessControl({
+    governance: governed.governance,
+    clock: systemClock,
+    registry: metrics.registry,
+    log,
+    interval: loaded.config.general_settings.proxy_config_reload_interval_seconds * 1000,
+  })
   const gateway = new Gateway(
     {
       doors,
@@ -118,6 +126,7 @@ export async function createRuntime(
       authenticator,
       ledger: governed.ledger,
       reservations: governed.reservations,
+      access,
     },
     snapshot,
   )

@@ -140,7 +140,9 @@ function decode(gateway: Gateway, arrival: Arrival, id: string): Call {
   const named = Object.hasOwn(aliases, model) ? (aliases[model] ?? model) : model
   const options = callOptions(body.json, request.headers)
   const attribution = attributionOf(body.json, request.headers, arrival.identity, snapshot.attribution)
-  authorizeCall(gateway, arrival, { model, named, options, attribution })
+  const { identity, route, address } = arrival
+  const { headers } = request
+  authorizeCall(gateway, { identity, route, address, body: body.json, headers, model, named, options, attribution })
   const epoch = gateway.clock.epoch()
   const ownId = request.headers['x-litellm-call-id'] === undefined
   return new Call({

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Principal } from '../governance/authentication/principal.ts'
 import type { GuardedRoute, Permission } from '../governance/authorization/permission.ts'
-import type { Reach } from '../governance/authorization/policy/access-control.ts'
+import type { Reach, ReachedRoute } from '../governance/authorization/policy/access-control.ts'
 import type { RouteGroup } from '../governance/authorization/route-groups.ts'
 import type { Dialect } from '../providers/wire.ts'
 import type { ApiDescription } from './api-description.ts'
@@ -59,3 +59,31 @@ export function groupsOf(route: Route): readonly RouteGroup[] {
 
 export const writesOf = (route: Route): boolean =>
   route.writes ?? (route.method !== 'GET' && route.permission !== 'llm' && route.permission !== 'public')
+
+/** A route as authorization sees it. @throws Error for one that does not say who may use it: such a gateway does not start. */
+export function guardedRoute(route: Route): ReachedRoute {
+  if (route.permission === undefined) throw new Error(`route ${route.paths[0]} declares no permission`)
+  return {
+    paths: route.paths,
+    permission: route.permission,
+    groups: groupsOf(route),
+    writes: writesOf(route),
+    body: route.method !== 'GET',
+    anywhere: route.anywhere,
+  }
+}
+
+/** The route a path leads to, for those who ask without calling. Declared paths win over patterns. */
+export function matching(routes: readonly Route[], method: Method, path: string): Route | undefined {
+  const own = routes.filter(route => route.method === method)
+  return (
+    own.find(route => route.paths.includes(path)) ??
+    own.find(route => route.paths.some(template => fits(template.split('/'), path.split('/'))))
+  )
+}
+
+function fits(template: readonly string[], path: readonly string[]): boolean {
+  const open = template.at(-1) === '*'
+  if (open ? path.length < template.length : path.length !== template.length) return false
+  return template.every((part, index) => part === '*' || part.startsWith(':') || part === path[index])
+}

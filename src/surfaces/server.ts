@@ -29,7 +29,7 @@ import { openaiRoutes } from './openai/routes.ts'
 import { openapiRoutes } from './openapi/routes.ts'
 import { presented } from './presented.ts'
 import { readBody } from './read-body.ts'
-import { groupsOf, type Route, writesOf } from './route.ts'
+import { guardedRoute, type Route } from './route.ts'
 import { scimRoutes } from './scim/routes.ts'
 
 declare module 'fastify' {
@@ -63,7 +63,7 @@ export function routesOf(
     ...healthRoutes(gateway),
     ...adminRoutes(gateway, fleet),
     ...securityRoutes(fleet),
-    ...(management === undefined ? [] : managementRoutes(gateway, management)),
+    ...(management === undefined ? [] : managementRoutes(gateway, management, () => routes)),
     ...(management === undefined ? [] : spendRoutes(spendServices(gateway, management))),
     ...(authentication === undefined ? [] : [...loginRoutes(authentication), ...scimRoutes(authentication)]),
   ]
@@ -167,15 +167,7 @@ function addUrl(app: FastifyInstance, gateway: Gateway, url: string, routes: rea
 }
 
 function addRoute(app: FastifyInstance, gateway: Gateway, url: string, route: Route): void {
-  if (route.permission === undefined) throw new Error(`route ${route.paths[0]} declares no permission`)
-  const guarded: ReachedRoute = {
-    paths: route.paths,
-    permission: route.permission,
-    groups: groupsOf(route),
-    writes: writesOf(route),
-    body: route.method !== 'GET',
-    anywhere: route.anywhere,
-  }
+  const guarded = guardedRoute(route)
   const enter = (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
     request.startedAt = performance.now()
     request.clientAddress = gateway.snapshot.trustedProxies.clientAddress(

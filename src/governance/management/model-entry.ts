@@ -6,4 +6,4 @@ export interface ModelEntry {
 }
 
 /** Says why an entry cannot be served; undefined: it can. */
-export type CheckEntry = (entry: ModelEntry) => string | undefined
+export type CheckEntry = (entry: ModelEntry) => Promise<string | undefined>

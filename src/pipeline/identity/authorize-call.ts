@@ -1,6 +1,8 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Principal } from '../../governance/authentication/principal.ts'
+import type { GuardedRoute } from '../../governance/authorization/permission.ts'
 import type { CallOptions } from '../call.ts'
 import type { Gateway } from '../gateway.ts'
-import type { Arrival } from '../pipeline.ts'
 import { type FallbackTarget, parseClientFallbacks } from '../routing/fallback-lists.ts'
 import type { Attribution } from './attribution.ts'
 import { authorizeModel } from './authorize-model.ts'
@@ -8,6 +10,11 @@ import { checkBody } from './body-rules.ts'
 import { callFacts } from './call-facts.ts'
 
 export interface Asked {
+  readonly identity: Principal
+  readonly route: GuardedRoute
+  readonly address: string
+  readonly body: Readonly<Record<string, unknown>>
+  readonly headers: IncomingHttpHeaders
   /** As the caller wrote it, and what its key makes of that. */
   readonly model: string
   readonly named: string
@@ -20,19 +27,18 @@ export interface Asked {
  * say, and the policies.
  * @throws GatewayError 400 or 403 that says what is not allowed
  */
-export function authorizeCall(gateway: Gateway, arrival: Arrival, asked: Asked): void {
+export function authorizeCall(gateway: Gateway, asked: Asked): void {
   const { snapshot, access } = gateway
-  const { identity, body, request, route, address } = arrival
-  const { model, named, options, attribution } = asked
+  const { identity, route, address, body, headers, model, named, options, attribution } = asked
   authorizeModel(snapshot, identity, named)
   // A caller's own fallbacks are models it asks for.
   const fallbacks = options.fallbacks === undefined ? none : targetsOf(options.fallbacks)
   for (const target of fallbacks) authorizeModel(snapshot, identity, target.model)
-  checkBody(snapshot.bodyRules, identity, body.json, request.headers, attribution)
+  checkBody(snapshot.bodyRules, identity, body, headers, attribution)
   if (access.policies.length === 0) return
-  access.atCall(identity, route, address, () => callFacts(snapshot, [model, named], body.json, attribution.tags))
+  access.atCall(identity, route, address, () => callFacts(snapshot, [model, named], body, attribution.tags))
   for (const { model: other, overrides } of fallbacks) {
-    const json = overrides === undefined ? body.json : { ...body.json, ...overrides }
+    const json = overrides === undefined ? body : { ...body, ...overrides }
     access.atCall(identity, route, address, () => callFacts(snapshot, [other], json, attribution.tags))
   }
 }

@@ -13,6 +13,13 @@ export interface World {
   close(): Promise<void>
 }
 
+/** Where a test is; known when it runs. */
+export interface At {
+  readonly world: World
+  /** The first client. */
+  readonly state: SharedState
+}
+
 /** Moved by hand; starts at a round second. */
 export class TestClock {
   #now = Math.floor(Date.now() / 1000) * 1000

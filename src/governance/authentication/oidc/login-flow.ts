@@ -113,7 +113,7 @@ export class LoginFlow {
     const key = pendingKey(loginState)
     const text = await state.get(key)
     if (text === undefined) return undefined
-    if ((await state.increment(`${key}:used`, loginLifetime * 1000)) > 100) return undefined
+    if ((await state.increment(`${key}:used`, loginLifetime * 1000)) > 1) return undefined
     return JSON.parse(text) as Pending
   }
 }

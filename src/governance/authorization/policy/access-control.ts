@@ -98,17 +98,8 @@ export class AccessControl {
   atRoute(principal: Principal, route: ReachedRoute, address: string): GatewayError | undefined {
     const breakGlass = principal.proof === 'master_key'
     if (route.anywhere === 'master_key' && !breakGlass && !this.#mayComeFrom(address)) return wrongAddress(address)
-    const { allowedRoutes, adminOnlyRoutes } = this.#settings
-    if (!routeAllowed(allowedRoutes, route)) {
-      return new GatewayError('permission_denied', 'This route is switched off here (general_settings.allowed_routes).')
-    }
-    if (adminOnlyRoutes.length > 0 && !principal.admin && routeAllowed(adminOnlyRoutes, route)) {
-      return new GatewayError(
-        'permission_denied',
-        'This route is for administrators only (general_settings.admin_only_routes).',
-      )
-    }
-    if (breakGlass) return undefined
+    const refused = this.listed(principal, route)
+    if (refused !== undefined || breakGlass) return refused
     if (this.#stored === undefined) {
       // What is kept in the database may forbid it; as long as that is not known, only the master key comes in.
       void this.refresh()
@@ -120,6 +111,21 @@ export class AccessControl {
     }
     const ahead = route.permission === 'llm' && route.body === true
     return this.#decide(principal, route, address, ahead ? 'ahead' : 'none')
+  }
+
+  /** What the configuration's lists of routes say. */
+  listed(principal: Principal, route: GuardedRoute): GatewayError | undefined {
+    const { allowedRoutes, adminOnlyRoutes } = this.#settings
+    if (!routeAllowed(allowedRoutes, route)) {
+      return new GatewayError('permission_denied', 'This route is switched off here (general_settings.allowed_routes).')
+    }
+    if (adminOnlyRoutes.length > 0 && !principal.admin && routeAllowed(adminOnlyRoutes, route)) {
+      return new GatewayError(
+        'permission_denied',
+        'This route is for administrators only (general_settings.admin_only_routes).',
+      )
+    }
+    return undefined
   }
 
   /** The body is read. @throws GatewayError `policy_denied` */

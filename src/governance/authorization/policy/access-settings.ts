@@ -32,6 +32,9 @@ export const openAccess: AccessSettings = {
 
 /** @throws PolicyInvalid that names the place in the configuration */
 export function compileAccess(written: WrittenAccess): AccessSettings {
+  if (written.allowedIps?.length === 0) {
+    throw new PolicyInvalid('general_settings.allowed_ips', 'is empty, so nobody could call; leave it out to allow all')
+  }
   return {
     policies: compilePolicies(written.policies, 'config', index => `routeiq.access_policies[${index}]`),
     addresses:

@@ -123,7 +123,7 @@ export class Models {
     const [complete] = await withCredentials(this.#db, this.#cipher, [entry], missing => {
       throw new GatewayError('invalid_request', missing, { param: 'litellm_params.litellm_credential_name' })
     })
-    const reason = complete === undefined ? undefined : this.#check(complete)
+    const reason = complete === undefined ? undefined : await this.#check(complete)
     if (reason !== undefined) throw new GatewayError('invalid_request', reason, { param: 'litellm_params' })
   }
 
