@@ -114,10 +114,10 @@ describe('problems', () => {
     expect(requestDefaults(kept.config.model_list[0]!.litellm_params)).toEqual({ temprature: 1 })
   })
   it('later and ignored keys say so and do not reach the config', () => {
-    const text = `${model}general_settings: {allowed_ips: [os.environ/NO], litellm_license: x}\nguardrails:\n- {a: 1}\n`
+    const text = `${model}general_settings: {custom_key_policy: os.environ/NO, litellm_license: x}\nguardrails:\n- {a: 1}\n`
     expect(lines(text)).toEqual([
-      '4:20 warning general_settings.allowed_ips: known, not active yet in this version; it is NOT enforced',
-      '4:50 warning general_settings.litellm_license: has no effect here: every feature is open; no licence is read',
+      '4:20 warning general_settings.custom_key_policy: known, not active yet in this version; it is NOT enforced',
+      '4:56 warning general_settings.litellm_license: has no effect here: every feature is open; no licence is read',
       '5:1 warning guardrails: known, not active yet in this version; it is NOT enforced',
     ])
     expect(parseConfig(text, { env: {} }).config).not.toHaveProperty('guardrails')

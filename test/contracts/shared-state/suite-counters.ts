@@ -45,8 +45,8 @@ export function counterContract(at: At): void {
     it('until a moment begins anew for the use that knows of a later one', async () => {
       const key = unique()
       const midnight = at.world.now() + 100_000
-      const take = (at: number) =>
-        at.state.reserve(unique(), [item(key, 2, { window: { kind: 'until', at } })], 3_000_000)
+      const take = (end: number) =>
+        at.state.reserve(unique(), [item(key, 2, { window: { kind: 'until', at: end } })], 3_000_000)
       await take(midnight)
       // A later end known before the first is over changes nothing yet.
       expect((await take(midnight + 1)).values[0]).toEqual({ used: 0, reserved: 2, resetAt: midnight })

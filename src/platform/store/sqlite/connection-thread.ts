@@ -2,62 +2,16 @@
  * Entry of a worker thread that owns one SQLite connection and answers statements one by one. It loads nothing but
  * `node:sqlite`: about 10 MB and 15 ms per thread, most of it the thread itself (Node 24, Linux).
  */
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import {
-  type Answer,
-  closeThread,
-  type Opened,
-  type Statement,
-  type ThreadError,
-  type ThreadSettings,
-} from './protocol.ts'
+import { openDatabase, retryWhileBusy, threadError } from './open-database.ts'
+import { type Answer, closeThread, type Opened, type Statement, type ThreadSettings } from './protocol.ts'
 import { columnsOf, StatementCache } from './statement-cache.ts'
 
 /** Rows of one result; more would be memory without bound on both sides. */
 const maxRows = 200_000
-/** SQLITE_BUSY: another process holds the lock. */
-const busy = 5
 
 const settings = workerData as ThreadSettings
-
-function open(): DatabaseSync {
-  const db = new DatabaseSync(settings.path, { readOnly: settings.readOnly, timeout: settings.busyTimeoutMs })
-  try {
-    db.exec('pragma temp_store = memory')
-    if (settings.readOnly) return db
-    // WAL: readers and the writer do not wait for each other. NORMAL: a commit survives the end of the process at any
-    // moment; a power cut may take the last ones, never the file's consistency (sqlite.org/wal.html, §"Durability").
-    // The first process to come switches to WAL, which needs the file for itself.
-    retried(() => db.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on'))
-    db.exec('pragma journal_size_limit = 67108864')
-    return db
-  } catch (error) {
-    db.close()
-    throw error
-  }
-}
-
-/**
- * SQLite waits by itself (`busy_timeout`), except where it sees that waiting may not help: while the file is switched
- * to WAL or recovered after a crash. Nothing has happened then, so the statement is simply tried again, for the same time.
- */
-function retried<T>(work: () => T): T {
-  const deadline = performance.now() + settings.busyTimeoutMs
-  for (;;) {
-    try {
-      return work()
-    } catch (error) {
-      if ((threadError(error).errcode ?? 0) % 256 !== busy || performance.now() >= deadline) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5 + Math.random() * 20)
-    }
-  }
-}
-
-function threadError(error: unknown): ThreadError {
-  if (!(error instanceof Error)) return { message: String(error), errcode: undefined }
-  return { message: error.message, errcode: (error as { errcode?: number }).errcode }
-}
 
 /**
  * Integers are bound as integers: `node:sqlite` binds every number as a float, and then `7 / ?` would not be what it is
@@ -119,7 +73,11 @@ function serve(db: DatabaseSync, port: NonNullable<typeof parentPort>): void {
     }
     try {
       // Inside a transaction the lock is ours already, and what went before must not be repeated.
-      port.postMessage(db.isTransaction ? run(db, cache, message) : retried(() => run(db, cache, message)))
+      port.postMessage(
+        db.isTransaction
+          ? run(db, cache, message)
+          : retryWhileBusy(settings.busyTimeoutMs, () => run(db, cache, message)),
+      )
     } catch (error) {
       port.postMessage({ id: message.id, error: threadError(error) } satisfies Answer)
     }
@@ -128,7 +86,7 @@ function serve(db: DatabaseSync, port: NonNullable<typeof parentPort>): void {
 
 if (parentPort !== null) {
   try {
-    const db = open()
+    const db = openDatabase(settings)
     parentPort.postMessage({ opened: true } satisfies Opened)
     serve(db, parentPort)
   } catch (error) {
