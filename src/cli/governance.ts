@@ -66,8 +66,9 @@ export async function openGovernance(options: GovernanceOptions): Promise<Runnin
   const { general_settings: general, routeiq } = loaded.config
   const data = dataDirectory(options.configPath, routeiq.data_directory ?? nonEmpty(loaded.env['ROUTEIQ_DATA_DIR']))
   if (data.warning !== undefined) log.warn(data.warning)
+  const place = storeOptions(loaded, data.path, options.configPath === undefined && !options.shared)
   const store = await openStore({
-    ...storeOptions(loaded, data.path, options.configPath === undefined && !options.shared),
+    ...place,
     onAvailability: (available, reason) =>
       available ? log.info({ reason }, 'store is back') : log.error({ reason }, 'store is out of reach'),
   })
@@ -86,7 +87,7 @@ export async function openGovernance(options: GovernanceOptions): Promise<Runnin
       staleFor: routeiq.identity_stale_seconds * 1000,
     },
   })
-  const ledger = openLedger({ directory: join(data.path, 'ledger'), store, log, clock })
+  const ledger = openLedger({ directory: join(data.path, 'ledger'), store, storeOptions: place, log, clock })
   audit.start()
   const spend = new StoreSpend(store, clock)
   const local = new MemoryState()
@@ -177,6 +178,7 @@ function managementSettings({ config }: LoadedConfig): ManagementSettings {
     defaultKeyParams: litellm.default_key_generate_params,
     upperKeyParams: litellm.upperbound_key_generate_params,
     keyGeneration: litellm.key_generation_settings,
+    keysNeedTeam: config.general_settings.default_team_disabled === true,
     defaultUserParams: litellm.default_internal_user_params,
     defaultTeamParams: litellm.default_team_params,
     calendar: compileEnforcement(config).calendar,

@@ -135,9 +135,7 @@ function decode(gateway: Gateway, arrival: Arrival, id: string): Call {
       param: 'model',
     })
   }
-  const { aliases } = arrival.identity
-  // Callers name models freely: `toString` is no alias.
-  const named = Object.hasOwn(aliases, model) ? (aliases[model] ?? model) : model
+  const named = aliased(arrival.identity, model)
   const options = callOptions(body.json, request.headers)
   const attribution = attributionOf(body.json, request.headers, arrival.identity, snapshot.attribution)
   const { identity, route, address } = arrival

@@ -1,7 +1,7 @@
 import type { Principal } from '../governance/authentication/principal.ts'
 import type { Door } from '../pipeline/door.ts'
 import type { Gateway } from '../pipeline/gateway.ts'
-import { mayUse } from '../pipeline/identity/authorize-model.ts'
+import { aliased, mayUse } from '../pipeline/identity/authorize-model.ts'
 import { runCall } from '../pipeline/pipeline.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { nativeRequest } from './native-request.ts'
@@ -37,7 +37,7 @@ export function serve(gateway: Gateway, door: Door, context: RouteContext, pathM
 /** A bearer of several teams acts for the first that may use the model. */
 function inTeamFor(gateway: Gateway, identity: Principal, model: string): Promise<Principal> {
   const { snapshot } = gateway
-  const suits = (who: Principal): boolean => mayUse(snapshot, who, who.aliases[model] ?? model)
+  const suits = (who: Principal): boolean => mayUse(snapshot, who, aliased(who, model))
   // When other teams cannot be looked up, the call goes on as it came.
   return gateway.authenticator.choose(identity, suits).catch(() => identity)
 }

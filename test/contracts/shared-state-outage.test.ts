@@ -275,8 +275,18 @@ describe.skipIf(!redis)('a Redis that is not the right one', () => {
 
   it('in a cluster: follows the slot to another node', async () => {
     const cluster = await startRedisCluster()
-    const diary = new Diary()
     const nodes = cluster.nodes.map(({ port }) => ({ host, port }))
+    const told: string[] = []
+    for (const node of nodes) {
+      const alone = await RedisState.open(
+        { place: { kind: 'standalone', ...node } },
+        { lost: reason => told.push(reason.message) },
+      )
+      await alone.close()
+    }
+    // One of the three owns the slot; the others say what they are.
+    expect(told).toEqual(Array(2).fill('this Redis is a node of a cluster; name it as one'))
+    const diary = new Diary()
     const state = await RedisState.open({ place: { kind: 'cluster', nodes } }, diary)
     await reserveOnce(state, unique())
     const slot = redisCli(cluster.nodes[0]!.port, 'CLUSTER', 'KEYSLOT', redisKeys().tag)

@@ -1,4 +1,8 @@
 import { hash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { deployment, eventually } from '../control/setup.ts'
 import { type Gateway, startGateway } from '../harness/gateway.ts'
@@ -17,6 +21,7 @@ interface Made {
 }
 
 let upstream: Upstream
+let data: string
 let gateway: Gateway
 /** Of Ann (admin of team one), Bob (its member), Eve (another team), and of a team's service account. */
 let keys: Record<'ann' | 'bob' | 'eve' | 'service', string>
@@ -25,7 +30,9 @@ const made: Record<string, Made[]> = {}
 
 beforeAll(async () => {
   upstream = await startUpstream()
+  data = mkdtempSync(join(tmpdir(), 'routeiq-reports-'))
   gateway = await startGateway({
+    env: { ROUTEIQ_DATA_DIR: data },
     config: {
       model_list: [
         deployment('small', upstream, 'gpt-4o-mini'),
@@ -70,6 +77,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await gateway.stop()
   await upstream.close()
+  rmSync(data, { recursive: true, force: true })
 })
 
 const get = async (path: string, key?: string): Promise<Json> => done(gateway, 'GET', path, undefined, key)
@@ -452,6 +460,36 @@ describe('reconciliation', () => {
     const ids = [...(first['rows'] as Json[]), ...(rest['rows'] as Json[])].map(row => row['id'])
     expect(ids).toEqual(Object.values(keys).map(tokenOf).sort())
     expect((await api(gateway, 'GET', '/v1/routeiq/reconciliation', undefined, keys.ann)).status).toBe(403)
+  })
+
+  it('shows a spend that somebody wrote, and what a budget has counted', async () => {
+    const key = await newKey(gateway, { max_budget: 10, budget_duration: '30d' })
+    const answer = await chat({ url: gateway.url, key }, 'small', 'hello')
+    const nano = Math.round(Number(answer.headers['x-litellm-response-cost']) * 1e9)
+    const row = async (): Promise<Json> => {
+      const report = await get('/v1/routeiq/reconciliation?all=true')
+      return (report['rows'] as Json[]).find(({ id }) => id === tokenOf(key))!
+    }
+    const counted = await eventually(async () => {
+      const found = await row()
+      return found['spend'] === 0 ? undefined : found
+    })
+    expect(counted).toMatchObject({
+      scope: 'key',
+      spend: nano,
+      ledger: nano,
+      difference: 0,
+      counters: [{ used: nano, reserved: 0, ledger: nano, difference: 0 }],
+    })
+    const db = new DatabaseSync(join(data, 'routeiq.db'))
+    db.prepare('update keys set spend = spend + 7 where token = ?').run(tokenOf(key))
+    expect(await row()).toMatchObject({ spend: nano + 7, ledger: nano, difference: 7 })
+    expect(await get('/v1/routeiq/reconciliation')).toMatchObject({ differing: 1, rows: [{ id: tokenOf(key) }] })
+    db.prepare('update keys set spend = spend - 7 where token = ?').run(tokenOf(key))
+    db.prepare('update daily_spend set cost = cost + 3 where entity = ? and token = ?').run('all', tokenOf(key))
+    expect(await get('/v1/routeiq/reconciliation?days=true')).toMatchObject({ days: [{ difference: -3 }] })
+    db.prepare('update daily_spend set cost = cost - 3 where entity = ? and token = ?').run('all', tokenOf(key))
+    db.close()
   })
 
   it('/global/spend/reset begins anew, keeps the ledger, and leaves nothing to reconcile', async () => {

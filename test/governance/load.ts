@@ -2,8 +2,7 @@ import { Agent, request } from 'undici'
 import { parseDollars } from '../../src/platform/money.ts'
 
 /** Everything at its size in the issue, where somebody waits for it; else smaller, so that a developer does. */
-export const fullSize =
-  (process.env['CI'] ?? '') !== '' || (process.env['FULL'] ?? '') !== '' ? true : false
+export const fullSize = Boolean(process.env['CI']) || Boolean(process.env['FULL'])
 
 export interface Sent {
   readonly status: number

@@ -122,10 +122,11 @@ function modelAccess(
           .filter(group => textsOf(parseSettings(group.settings), kind).includes(id))
           .flatMap(group => textsOf(parseSettings(group.settings), 'access_model_names'))
   const levels: ModelAccess[] = []
-  const add = (level: ModelAccess['level'], id: string, models: readonly string[]): void => {
+  const add = (level: ModelAccess['level'], id: string, models: readonly string[], narrowed = false): void => {
     const named = models.filter(model => model !== specialModels.none)
     const all = named.includes(specialModels.all) || named.includes('*')
-    if (models.length > 0 && !all) levels.push({ level, id, models: named })
+    // Narrowed to access groups that are gone or empty: nothing is left, which is not everything.
+    if ((models.length > 0 || narrowed) && !all) levels.push({ level, id, models: named })
   }
   const ofTeam = [
     ...textsOf(teamSettings, 'models'),
@@ -143,10 +144,12 @@ function modelAccess(
     if (own.includes(specialModels.team)) {
       if (team === undefined) add('key', key.token, [...models, specialModels.none])
       else if (ofTeam.length > 0 && models.length > 0) add('key', key.token, [...models, ...ofTeam])
-    } else add('key', key.token, models)
+    } else add('key', key.token, models, textsOf(keySettings, 'access_group_ids').length > 0)
   }
   if (claims?.models !== undefined) add('key', 'token', claims.models)
-  if (team !== undefined) add('team', team.team_id, ofTeam)
+  if (team !== undefined) {
+    add('team', team.team_id, ofTeam, textsOf(teamSettings, 'access_group_ids').length > 0)
+  }
   if (membership !== undefined) {
     add(
       'team_member',

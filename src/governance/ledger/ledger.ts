@@ -2,17 +2,28 @@ import { join } from 'node:path'
 import { type Clock, systemClock } from '../../platform/clock.ts'
 import { newId } from '../../platform/ids.ts'
 import type { Store } from '../../platform/store/store.ts'
+import type { StoreOptions } from '../../platform/store/store-options.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
 import { Bodies, type BodyOptions } from './bodies/bodies.ts'
 import { type Appended, type Fsync, Journal, type OnFull } from './journal/journal.ts'
+import type { Listing } from './journal/listing.ts'
 import { encodeRecord } from './journal/record-line.ts'
-import { type Backlog, Shipper } from './shipping/shipper.ts'
+import { type Backlog, backlogOf, type Progress } from './shipping/backlog.ts'
+import { Shipper } from './shipping/shipper.ts'
+import { storePlace } from './shipping/store-place.ts'
+import { StoreSink } from './shipping/store-sink.ts'
+import { ThreadShipper } from './shipping/thread-shipper.ts'
 import type { SpendRecord } from './spend-record.ts'
 
 export interface LedgerOptions {
   /** Of the journal; made when it is not there. Several processes of one machine may share it. */
   readonly directory: string
   readonly store: Store
+  /**
+   * How `store` was opened. A thread of its own then opens it once more and ships, and this one only appends. Left out, or
+   * for a store in memory: shipped by the thread that appends.
+   */
+  readonly storeOptions?: StoreOptions | undefined
   readonly log: Logger
   readonly clock?: Clock
   /** Whether this process brings records into the store when no other one does. A worker beside a primary need not. Default true. */
@@ -84,7 +95,7 @@ export interface Ledger {
 
 /** @throws Error when the directory cannot be made or written to. */
 export function openLedger(options: LedgerOptions): Ledger {
-  const { store, log, clock = systemClock, segmentAge = 300_000, ship = true } = options
+  const { log, clock = systemClock, segmentAge = 300_000 } = options
   const instance = newId()
   const directory = join(options.directory)
   const journal = new Journal({
@@ -98,18 +109,7 @@ export function openLedger(options: LedgerOptions): Ledger {
     clock,
     log,
   })
-  const shipper = new Shipper({
-    directory,
-    instance,
-    journal,
-    store,
-    clock,
-    log,
-    ship,
-    interval: options.interval ?? 250,
-    batchSize: options.batchSize ?? 500,
-    segmentAge,
-  })
+  const shipper = shipperFor(options, journal, { directory, instance, clock, segmentAge })
   const bodies = new Bodies(json => journal.append(json))
   shipper.start()
   let closing: Promise<void> | undefined
@@ -119,15 +119,18 @@ export function openLedger(options: LedgerOptions): Ledger {
     },
     append: (record, done) => journal.append(encodeRecord(record), done),
     keepBodies: (record, request, response, options) => bodies.keep(record, request, response, options),
-    flush: timeout => shipper.flush(timeout),
+    flush(timeout) {
+      journal.flush()
+      return shipper.flush(timeout)
+    },
     close(timeout) {
       bodies.flush()
       closing ??= close(journal, shipper, timeout)
       return closing
     },
     backlog: () => ({
-      ...shipper.backlog,
-      ...shipper.counts,
+      ...countsOf(shipper.progress),
+      ...backlogOf(shipper.progress, journal.directoryBytes),
       accepting: journal.accepting,
       failing: journal.failing,
       directoryBytes: journal.directoryBytes,
@@ -138,8 +141,33 @@ export function openLedger(options: LedgerOptions): Ledger {
   }
 }
 
-async function close(journal: Journal, shipper: Shipper, timeout: number): Promise<void> {
+const countsOf = ({ shipped, damaged, rejected }: Progress) => ({ shipped, damaged, rejected })
+
+interface ShippingContext {
+  readonly directory: string
+  readonly instance: string
+  readonly clock: Clock
+  readonly segmentAge: number
+}
+
+function shipperFor(
+  { store, storeOptions, log, ship = true, interval = 250, batchSize = 500 }: LedgerOptions,
+  journal: Journal,
+  { directory, instance, clock, segmentAge }: ShippingContext,
+): Shipper | ThreadShipper {
+  const onListing = (listing: Listing): void => journal.observe(listing)
+  const place = storeOptions === undefined ? undefined : storePlace(storeOptions)
+  if (place !== undefined && ship) {
+    const settings = { directory, instance, interval, batchSize, segmentAge, store: place }
+    return new ThreadShipper({ settings, log, onListing })
+  }
+  const sink = new StoreSink(store)
+  return new Shipper({ directory, instance, sink, clock, log, ship, interval, batchSize, segmentAge, onListing })
+}
+
+async function close(journal: Journal, shipper: Shipper | ThreadShipper, timeout: number): Promise<void> {
   const deadline = performance.now() + timeout
+  journal.flush()
   await shipper.flush(timeout)
   journal.close()
   await shipper.stop(Math.max(100, deadline - performance.now()))

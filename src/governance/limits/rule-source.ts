@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../platform/clock.ts'
+import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { Store } from '../../platform/store/store.ts'
 import type { Enforcement } from './enforcement.ts'
 import type { LimitRule } from './limit-rule.ts'
@@ -8,7 +9,7 @@ import { rulesOf } from './rules.ts'
 
 /** Limits of what a request names: its end user and its tags. The same list as long as nothing changes. */
 export interface RuleSource {
-  /** At once where it is known. @throws StoreUnavailable */
+  /** At once where it is known. @throws StoreUnavailable; GatewayError 403 for one who is blocked */
   ofEndUser(id: string, enforcement: Enforcement): readonly LimitRule[] | Promise<readonly LimitRule[]>
   ofTag(name: string, enforcement: Enforcement): readonly LimitRule[] | Promise<readonly LimitRule[]>
 }
@@ -22,8 +23,13 @@ export interface StoreRuleSourceOptions {
   readonly maxEntries?: number
 }
 
-interface Entry {
+interface Found {
   readonly rules: readonly LimitRule[]
+  /** No call is made for whom this is. */
+  readonly blocked: boolean
+}
+
+interface Entry extends Found {
   readonly enforcement: Enforcement
   readonly at: number
 }
@@ -43,7 +49,9 @@ export class StoreRuleSource implements RuleSource {
   readonly #ttl: number
   readonly #endUsers: LRUCache<string, Entry>
   readonly #tags: LRUCache<string, Entry>
-  readonly #loading = new Map<string, Promise<readonly LimitRule[]>>()
+  readonly #loading = new Map<string, Promise<Found>>()
+  /** Grows with every change: a look-up that began before one is not kept. */
+  #generation = 0
 
   constructor({ store, clock, ttl = 60_000, maxEntries = 20_000 }: StoreRuleSourceOptions) {
     this.#store = store
@@ -54,10 +62,10 @@ export class StoreRuleSource implements RuleSource {
   }
 
   ofEndUser(id: string, enforcement: Enforcement): readonly LimitRule[] | Promise<readonly LimitRule[]> {
-    return this.#find(this.#endUsers, 'end_user', id, enforcement, async () => {
+    const found = this.#find(this.#endUsers, 'end_user', id, enforcement, async () => {
       const row = await this.#store.db
         .selectFrom('end_users')
-        .select(['settings', 'budget_id', 'budget_reset_at'])
+        .select(['settings', 'budget_id', 'budget_reset_at', 'blocked'])
         .where('user_id', '=', id)
         .executeTakeFirst()
       const { endUserDefaults, endUserBudgetId } = enforcement
@@ -65,12 +73,14 @@ export class StoreRuleSource implements RuleSource {
       // An end user nobody has set up has the default budget; one that has a budget of its own has only that.
       const hasBudget = own !== undefined && own.max_budget !== undefined && own.max_budget !== null
       const settings = { ...(hasBudget ? undefined : endUserDefaults), ...own }
-      return rulesOf('end_user', id, settings, row?.budget_reset_at ?? undefined)
+      const rules = rulesOf('end_user', id, settings, row?.budget_reset_at ?? undefined)
+      return { rules, blocked: row?.blocked === 1 }
     })
+    return found instanceof Promise ? found.then(one => unblocked(one, id)) : unblocked(found, id)
   }
 
   ofTag(name: string, enforcement: Enforcement): readonly LimitRule[] | Promise<readonly LimitRule[]> {
-    return this.#find(this.#tags, 'tag', name, enforcement, async () => {
+    const found = this.#find(this.#tags, 'tag', name, enforcement, async () => {
       const row = await this.#store.db
         .selectFrom('tags')
         .select(['settings', 'budget_id', 'budget_reset_at'])
@@ -78,15 +88,18 @@ export class StoreRuleSource implements RuleSource {
         .executeTakeFirst()
       const configured = enforcement.tagRules.get(name) ?? none
       const own = await this.#joined(row, undefined)
-      if (own === undefined) return configured
+      if (own === undefined) return { rules: configured, blocked: false }
       // What was set through the API stands in for what the file says of the same counter.
       const rules = rulesOf('tag', name, own, row?.budget_reset_at ?? undefined)
-      return rules.length === 0 ? configured : rules
+      return { rules: rules.length === 0 ? configured : rules, blocked: false }
     })
+    return found instanceof Promise ? found.then(({ rules }) => rules) : found.rules
   }
 
   /** A change in the control plane. Without an id: forget everything of the kind. */
   drop(kind: 'end_user' | 'tag' | 'all', id?: string): void {
+    this.#generation++
+    this.#loading.clear()
     for (const [cache, own] of [
       [this.#endUsers, 'end_user'],
       [this.#tags, 'tag'],
@@ -102,26 +115,30 @@ export class StoreRuleSource implements RuleSource {
     kind: string,
     id: string,
     enforcement: Enforcement,
-    load: () => Promise<readonly LimitRule[]>,
-  ): readonly LimitRule[] | Promise<readonly LimitRule[]> {
+    load: () => Promise<Found>,
+  ): Found | Promise<Found> {
     const now = this.#clock.now()
     const entry = cache.get(id)
     const current = entry !== undefined && entry.enforcement === enforcement
-    if (current && now - entry.at < this.#ttl) return entry.rules
+    if (current && now - entry.at < this.#ttl) return entry
     const name = `${kind}:${id}`
     let loading = this.#loading.get(name)
     if (loading === undefined) {
+      const generation = this.#generation
       loading = load()
-        .then(rules => {
+        .then(({ rules, blocked }) => {
           const kept = current && sameRules(entry.rules, rules) ? entry.rules : rules
-          cache.set(id, { rules: kept.length === 0 ? none : kept, enforcement, at: this.#clock.now() })
-          return kept
+          const known = { rules: kept.length === 0 ? none : kept, blocked, enforcement, at: this.#clock.now() }
+          if (generation === this.#generation) cache.set(id, known)
+          return known
         })
-        .finally(() => this.#loading.delete(name))
+        .finally(() => {
+          if (generation === this.#generation) this.#loading.delete(name)
+        })
       this.#loading.set(name, loading)
     }
     // Stale is better than nothing while the store is away.
-    return current ? loading.catch(() => entry.rules) : loading
+    return current ? loading.catch(() => entry) : loading
   }
 
   /** The object's settings over those of its budget tier. */
@@ -138,6 +155,15 @@ export class StoreRuleSource implements RuleSource {
     if (row === undefined && budget === undefined) return undefined
     return { ...stated(budget?.settings), ...stated(row?.settings) }
   }
+}
+
+function unblocked({ rules, blocked }: Found, id: string): readonly LimitRule[] {
+  if (!blocked) return rules
+  throw new GatewayError(
+    'permission_denied',
+    `The end user '${id}' is blocked; an administrator lifts it with /customer/unblock.`,
+    { param: 'user' },
+  )
 }
 
 function stated(text: string | undefined): LimitSettings {

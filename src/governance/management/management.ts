@@ -15,6 +15,8 @@ export interface ManagementSettings {
   readonly upperKeyParams: Settings
   /** `litellm_settings.key_generation_settings` */
   readonly keyGeneration: Settings
+  /** `general_settings.default_team_disabled`: a key without a team is refused. */
+  readonly keysNeedTeam: boolean
   /** `litellm_settings.default_internal_user_params` */
   readonly defaultUserParams: Settings
   /** `litellm_settings.default_team_params` */

@@ -5,6 +5,10 @@ import type { Snapshot } from '../snapshot.ts'
 
 const none: readonly string[] = []
 
+/** What a name stands for with this caller: its own aliases first. Names come from callers: `toString` is not one. */
+export const aliased = ({ aliases }: Principal, model: string): string =>
+  Object.hasOwn(aliases, model) ? (aliases[model] ?? model) : model
+
 /** Whether every level the caller belongs to grants the model, under the name asked for or the group it stands for. */
 export function mayUse(snapshot: Snapshot, principal: Principal, model: string): boolean {
   return principal.modelAccess.length === 0 || refusing(snapshot, principal, model) === undefined

@@ -129,6 +129,7 @@ export class Reservations {
     for (let i = 0; i < tags.length && i < mostTags; i++) found.push(rules.ofTag(tags[i] as string, enforcement))
     if (found.some(list => list instanceof Promise)) {
       return Promise.all(found).catch((error: unknown) => {
+        if (error instanceof GatewayError) throw error
         if (!(error instanceof StoreUnavailable) || enforcement.onStateUnavailable.budget === 'open') {
           this.#warn(error, 'limits of end users and tags could not be looked up; calls go on without them')
           return noRules

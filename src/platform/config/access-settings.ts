@@ -21,7 +21,7 @@ const conditions = {
   tools: key(names, 'Names of tools a call offers. A deny holds when one is named, an allow when all are.'),
   tags: key(names, 'Tags of a call.'),
   addresses: key(names, 'Addresses and CIDR ranges calls come from.'),
-  times: key(z.array(timeWindow), 'When.'),
+  times: key(z.array(timeWindow), 'When; any of them is enough.'),
 }
 
 /** One rule of who may do what; see docs/access.md. */

@@ -36,3 +36,9 @@ export const generalAuthentication = {
   max_failed_login_attempts_per_source: defaulted(positiveCount, 250, 'Failed logins per address in a window.'),
   failed_login_window_seconds: defaulted(positiveCount, 900, 'Length of that window.', { unit: 's' }),
 } as const
+
+/** `litellm_settings` of the SCIM endpoints. */
+export const litellmScim = {
+  scim_upsert_user: defaulted(flag, true, 'SCIM groups may name members who do not exist yet; they are created.'),
+  scim_admin_group: key(name, 'SCIM group whose members administer the gateway.'),
+} as const

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { s3CallbackParams } from './audit-settings.ts'
+import { litellmScim } from './authentication-settings.ts'
 import { litellmLimits } from './limit-settings.ts'
 import { laterLitellmSettings } from './litellm-settings-later.ts'
 import { reliability } from './router-settings.ts'
@@ -57,6 +58,7 @@ export const litellmSettings = section(
     default_internal_user_params: defaulted(anyMap, {}, 'Fields of new users that a request leaves out.'),
     default_team_params: defaulted(anyMap, {}, 'Fields of new teams that a request leaves out.'),
     ...litellmLimits,
+    ...litellmScim,
     callbacks: callbacks('every call'),
     success_callback: callbacks('every success'),
     failure_callback: callbacks('every failure'),

@@ -117,7 +117,7 @@ describe('problems', () => {
     const text = `${model}general_settings: {custom_key_policy: os.environ/NO, litellm_license: x}\nguardrails:\n- {a: 1}\n`
     expect(lines(text)).toEqual([
       '4:20 warning general_settings.custom_key_policy: known, not active yet in this version; it is NOT enforced',
-      '4:56 warning general_settings.litellm_license: has no effect here: every feature is open; no licence is read',
+      '4:54 warning general_settings.litellm_license: has no effect here: every feature is open; no licence is read',
       '5:1 warning guardrails: known, not active yet in this version; it is NOT enforced',
     ])
     expect(parseConfig(text, { env: {} }).config).not.toHaveProperty('guardrails')

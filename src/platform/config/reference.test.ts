@@ -103,14 +103,17 @@ describe('every active key', () => {
       const tree: Record<string, unknown> = { model_list: [structuredClone(entry)] }
       const set = (at: string[], to: unknown) => {
         let current: Record<string, unknown> = tree
-        for (const part of at.slice(0, -1)) {
-          current[part] ??= {}
+        for (const [index, part] of at.slice(0, -1).entries()) {
+          current[part] ??= at[index + 1] === '0' ? [] : {}
           current = current[part] as Record<string, unknown>
         }
         current[at.at(-1) as string] = to
       }
       if (path.includes('redis_startup_nodes')) set(path.slice(0, -2), [{ host: 'm', port: 1 }])
       if (path.includes('sinks')) set(path.slice(0, -path.length + path.indexOf('sinks') + 1), [completeSink(path)])
+      if (path.includes('access_policies')) set(path.slice(0, 3), { name: 'm', effect: 'deny' })
+      if (path.includes('user_header_mappings'))
+        set(path.slice(0, 3), { header_name: 'm', litellm_user_role: 'customer' })
       set(path, value)
       if (path.includes('model_group_alias')) set([...path.slice(0, -1), 'model'], 'm')
       const { config, warnings } = parseConfig(JSON.stringify(tree), { env: {} })

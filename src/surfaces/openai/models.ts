@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Principal } from '../../governance/authentication/principal.ts'
 import type { Gateway } from '../../pipeline/gateway.ts'
-import { mayUse } from '../../pipeline/identity/authorize-model.ts'
+import { aliased, mayUse } from '../../pipeline/identity/authorize-model.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
 
 /** OpenAI and LiteLLM both date their lists with a constant: the catalogue has no creation times. */
@@ -31,7 +31,7 @@ export function visibleModels({ snapshot }: Gateway, principal: Principal | unde
   const names = snapshot.router.index.publicNames()
   if (principal === undefined) return names
   const own = Object.keys(principal.aliases)
-  return [...new Set([...names, ...own])].filter(name => mayUse(snapshot, principal, principal.aliases[name] ?? name))
+  return [...new Set([...names, ...own])].filter(name => mayUse(snapshot, principal, aliased(principal, name)))
 }
 
 export function listModels(gateway: Gateway, request: FastifyRequest): object {

@@ -5,7 +5,7 @@ import {
   StateUnavailable,
   type Window,
 } from '../../../src/platform/shared-state/shared-state.ts'
-import { type At, item, longTtl, perMinute, settled, standOf, unique } from './world.ts'
+import { type At, item, longTtl, perMinute, standOf, unique } from './world.ts'
 
 const refusedItem = (result: LeaseResult): number | undefined => (result.granted ? undefined : result.item)
 
@@ -35,10 +35,10 @@ export function counterContract(at: At): void {
       await at.state.reserve(young, items, 3_000_000)
       expect(await standOf(at.state, key)).toEqual([0, 4])
       at.state.settle(old, [9])
-      await settled(at.state)
+      await at.state.flush()
       expect(await standOf(at.state, key)).toEqual([0, 4])
       at.state.settle(young, [2])
-      await settled(at.state)
+      await at.state.flush()
       expect(await standOf(at.state, key)).toEqual([2, 0])
     })
 
@@ -63,7 +63,7 @@ export function counterContract(at: At): void {
       const id = unique()
       await at.state.reserve(id, [item(key, 10)], longTtl)
       at.state.settle(id, [3])
-      await settled(at.state)
+      await at.state.flush()
       await at.world.leap(10 * 86_400_000)
       expect(await at.state.read([key])).toEqual([{ used: 3, reserved: 0, resetAt: undefined }])
     })
@@ -144,7 +144,7 @@ export function counterContract(at: At): void {
       ])
       expect(await standOf(at.state, key)).toEqual([0, 20])
       at.state.settle(id, [8])
-      await settled(at.state)
+      await at.state.flush()
       expect(await standOf(at.state, key)).toEqual([8, 0])
       await at.world.leap(50_000)
       await at.state.add([{ key, amount: 1, window: { kind: 'until', at: window.at + 100_000 } }])

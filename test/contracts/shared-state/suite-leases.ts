@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { DuplicateLease, type LeaseResult } from '../../../src/platform/shared-state/shared-state.ts'
-import { type At, forever, item, live, longTtl, perMinute, settled, standOf, unique } from './world.ts'
+import { type At, forever, item, live, longTtl, perMinute, standOf, unique } from './world.ts'
 
 const refusedItem = (result: LeaseResult): number | undefined => (result.granted ? undefined : result.item)
 
@@ -55,11 +55,11 @@ export function leaseContract(at: At): void {
       expect((await at.state.reserve(first, costly(), longTtl)).granted).toBe(true)
       expect((await at.state.reserve(unique(), costly(), longTtl)).granted).toBe(false)
       at.state.settle(first, [99])
-      await settled(at.state)
+      await at.state.flush()
       const second = unique()
       expect((await at.state.reserve(second, costly(), longTtl)).granted).toBe(true)
       at.state.settle(second, [41])
-      await settled(at.state)
+      await at.state.flush()
       expect(await standOf(at.state, key)).toEqual([140, 0])
       expect((await at.state.reserve(unique(), costly(), longTtl)).granted).toBe(false)
       expect((await at.state.reserve(unique(), costly(141), longTtl)).granted).toBe(true)
@@ -79,7 +79,7 @@ export function leaseContract(at: At): void {
       expect(await standOf(at.state, key)).toEqual([0, most])
       expect((await at.state.reserve(unique(), [item(key, most)], longTtl)).granted).toBe(false)
       at.state.settle(id, [most - 1])
-      await settled(at.state)
+      await at.state.flush()
       expect(await standOf(at.state, key)).toEqual([most - 1, 0])
       const counted = await at.state.reserve(unique(), [item(key, Number.POSITIVE_INFINITY)], longTtl)
       expect(counted).toMatchObject({ granted: true, values: [{ used: most - 1, reserved: 1 }] })
@@ -107,7 +107,7 @@ export function leaseContract(at: At): void {
         id,
         many.map((_, i) => i),
       )
-      await settled(at.state)
+      await at.state.flush()
       expect(await standOf(at.state, `${prefix}:299`)).toEqual([299, 0])
     })
 
@@ -118,7 +118,7 @@ export function leaseContract(at: At): void {
       expect(result.granted).toBe(true)
       expect(await standOf(at.state, key)).toEqual([0, 2])
       at.state.settle(id, [3, 4])
-      await settled(at.state)
+      await at.state.flush()
       expect(await standOf(at.state, key)).toEqual([7, 0])
     })
 
@@ -130,7 +130,7 @@ export function leaseContract(at: At): void {
       await expect(again()).rejects.toBeInstanceOf(DuplicateLease)
       expect(await standOf(at.state, key)).toEqual([0, 1])
       at.state.settle(id, [1])
-      await settled(at.state)
+      await at.state.flush()
       expect((await again()).granted).toBe(true)
     })
   })
@@ -141,7 +141,7 @@ export function leaseContract(at: At): void {
       const id = unique()
       await at.state.reserve(id, [item(tokens, 1000, { amount: 500 }), item(money, 1000, { amount: 500 })], longTtl)
       at.state.settle(id, [120, 700])
-      await settled(at.state)
+      await at.state.flush()
       expect(await standOf(at.state, tokens)).toEqual([120, 0])
       expect(await standOf(at.state, money)).toEqual([700, 0])
     })
@@ -151,7 +151,7 @@ export function leaseContract(at: At): void {
       const id = unique()
       await at.state.reserve(id, [item(a, 5, { amount: 3 }), item(b, 1, { window: live })], longTtl)
       at.state.settle(id, undefined)
-      await settled(at.state)
+      await at.state.flush()
       expect(await standOf(at.state, a)).toEqual([0, 0])
       expect(await standOf(at.state, b)).toEqual([0, 0])
     })
@@ -163,17 +163,17 @@ export function leaseContract(at: At): void {
       await at.state.reserve(id, [item(key, 100, { amount: 10 })], longTtl)
       at.state.settle(id, [7])
       at.state.settle(id, [7])
-      await settled(at.state)
+      await at.state.flush()
       other.settle(id, [7])
       other.settle(id, undefined)
-      await settled(other)
+      await other.flush()
       expect(await standOf(at.state, key)).toEqual([7, 0])
     })
 
     it('of a lease that nobody knows changes nothing', async () => {
       at.state.settle(unique(), [1, 2, 3])
       at.state.settle(unique(), undefined)
-      await settled(at.state)
+      await at.state.flush()
     })
 
     it('never lowers a counter by a negative use, nor ruins it by one that is no number', async () => {
@@ -183,7 +183,7 @@ export function leaseContract(at: At): void {
         await at.state.reserve(id, [item(key, 100)], longTtl)
         at.state.settle(id, [use])
       }
-      await settled(at.state)
+      await at.state.flush()
       expect(await standOf(at.state, key)).toEqual([5, 0])
     })
 
@@ -193,10 +193,10 @@ export function leaseContract(at: At): void {
       for (const id of ids) await at.state.reserve(id, [item(key, 2, { window: live })], longTtl)
       expect((await at.state.reserve(unique(), [item(key, 2, { window: live })], longTtl)).granted).toBe(false)
       at.state.settle(ids[0]!, [1])
-      await settled(at.state)
+      await at.state.flush()
       expect(await standOf(at.state, key)).toEqual([0, 1])
       at.state.settle(ids[1]!, [1])
-      await settled(at.state)
+      await at.state.flush()
       expect(await standOf(at.state, key)).toEqual([0, 0])
     })
   })
@@ -214,7 +214,7 @@ export function leaseContract(at: At): void {
       expect((await at.state.reserve(unique(), [item(b, 1, { window: live })], longTtl)).granted).toBe(true)
       at.state.settle(id, [4, 1])
       at.state.settle(id, [4, 1])
-      await settled(at.state)
+      await at.state.flush()
       expect(await standOf(at.state, a)).toEqual([4, 0])
       expect(await standOf(at.state, b)).toEqual([0, 1])
     })
@@ -235,7 +235,7 @@ export function leaseContract(at: At): void {
       await at.world.leap(3_600_000)
       await at.state.read([key])
       at.state.settle(id, [4])
-      await settled(at.state)
+      await at.state.flush()
       expect(await standOf(at.state, key)).toEqual([0, 0])
     })
 
@@ -281,7 +281,7 @@ export function leaseContract(at: At): void {
     await at.world.leap(4000)
     expect(await standOf(at.state, key)).toEqual([0, 1000])
     for (const id of ids) at.state.settle(id, [1])
-    await settled(at.state)
+    await at.state.flush()
     expect(await standOf(at.state, key)).toEqual([1000, 0])
   })
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { eventually } from './eventually.ts'
-import { type At, item, longTtl, settled, standOf, unique } from './world.ts'
+import { type At, item, longTtl, standOf, unique } from './world.ts'
 
 /** Names, values, locks and messages. */
 export function valueContract(at: At): void {
@@ -31,11 +31,11 @@ export function valueContract(at: At): void {
         expect(result.values).toMatchObject([{ reserved: i + 1 }])
       }
       at.state.settle(pairs[0][0], [50])
-      await settled(at.state)
+      await at.state.flush()
       expect(await standOf(at.state, `${base}c`)).toEqual([50, 0])
       expect(await standOf(at.state, `${base}b:c`)).toEqual([0, 2])
       for (const [id] of pairs) at.state.settle(id, undefined)
-      await settled(at.state)
+      await at.state.flush()
     })
   })
 

@@ -55,9 +55,4 @@ export async function standOf(state: SharedState, key: string): Promise<readonly
   return [value!.used, value!.reserved]
 }
 
-/** What is settled is sent a little later: until the counter stands at what is expected. */
-export async function settled(state: SharedState): Promise<void> {
-  await state.flush()
-}
-
 export const longTtl = 60_000

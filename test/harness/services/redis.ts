@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findProgram, freePort, type Service, startService } from './service.ts'
@@ -115,7 +115,7 @@ async function launch(
   const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, ...words(value)])
   // A sentinel keeps what it learns in its config file, and insists on one that it can write.
   const config = join(folder, 'redis.conf')
-  execFileSync('touch', [config])
+  writeFileSync(config, '')
   try {
     return await startService({
       name: sentinel ? 'the sentinel' : 'Redis',

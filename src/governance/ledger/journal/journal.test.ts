@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createLogger } from '../../../platform/telemetry/logger.ts'
 import { Journal, type JournalOptions } from './journal.ts'
 import { openLine, sealLine } from './line.ts'
+import { monotonicMs } from './listing.ts'
 import { readSegment } from './read-segment.ts'
 import { listSegments } from './segments.ts'
 
@@ -189,7 +190,8 @@ describe('the journal', () => {
     expect(taken).toBe(Math.ceil((onFull === 'refuse' ? 3000 : 2000) / size))
     expect(journal.dropped).toBe(50 - taken)
     expect(journal.accepting).toBe(onFull === 'drop')
-    journal.observe(0)
+    // Somebody shipped and deleted what was there before.
+    journal.observe({ others: 0, own: [], at: monotonicMs() })
     expect(journal.accepting).toBe(true)
     journal.append(line, written => outcomes.push(written))
     await turn()

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../../platform/clock.ts'
 import type { Logger } from '../../../platform/telemetry/logger.ts'
 import { sealLine } from './line.ts'
+import { type Listing, monotonicMs } from './listing.ts'
 import { segmentName } from './segments.ts'
 
 /** What happens to calls while the journal cannot take their records. */
@@ -55,11 +56,15 @@ export class Journal {
   #file: number | undefined
   #number = 0
   #size = 0
+  #entry: { bytes: number; readonly openedAt: number } | undefined
   #openedAt = 0
   #dirty = false
 
-  /** Bytes of the whole directory, as last listed, and what was written since. */
-  #directoryBytes = 0
+  /** Files of this instance that are there: whoever ships them deletes them. */
+  readonly #own = new Map<string, { bytes: number; readonly openedAt: number }>()
+  #ownBytes = 0
+  /** Bytes of the files of other instances, as last listed. */
+  #othersBytes = 0
   #failing = false
   #held: { readonly text: string; readonly count: number }[] = []
   #heldLength = 0
@@ -85,7 +90,7 @@ export class Journal {
 
   /** False while calls are to be refused: their records would have no place. */
   get accepting(): boolean {
-    return this.#options.onFull === 'drop' || (!this.#failing && this.#directoryBytes < this.#options.maxBytes)
+    return this.#options.onFull === 'drop' || (!this.#failing && this.directoryBytes < this.#options.maxBytes)
   }
 
   get failing(): boolean {
@@ -102,11 +107,10 @@ export class Journal {
   }
 
   get directoryBytes(): number {
-    return this.#directoryBytes
+    return this.#ownBytes + this.#othersBytes
   }
 
-  /** The file that is being written; nobody else may delete it. */
-  get currentName(): string | undefined {
+  get #currentName(): string | undefined {
     return this.#file === undefined ? undefined : segmentName(this.#options.instance, this.#number)
   }
 
@@ -130,9 +134,21 @@ export class Journal {
     this.#tellAll()
   }
 
-  /** What a listing of the directory found. */
-  observe(directoryBytes: number): void {
-    this.#directoryBytes = directoryBytes
+  /** What a look at the directory found. Its own files a writer knows better, but for those that are gone. */
+  observe({ others, own, at }: Listing): void {
+    this.#othersBytes = others
+    const present = new Set(own)
+    for (const [name, { bytes, openedAt }] of this.#own) {
+      if (openedAt > at || present.has(name)) continue
+      this.#own.delete(name)
+      this.#ownBytes -= bytes
+      if (name !== this.#currentName) continue
+      this.#options.log.error(
+        { segment: name },
+        'a journal file that was being written is gone; its records may be lost',
+      )
+      this.rotate()
+    }
   }
 
   /** Ends the current file; the next record opens another. */
@@ -168,7 +184,7 @@ export class Journal {
   #hasRoom(): boolean {
     const { maxBytes, segmentBytes, onFull } = this.#options
     const limit = onFull === 'refuse' ? maxBytes + segmentBytes : maxBytes
-    return this.#directoryBytes + this.#pending.length < limit
+    return this.directoryBytes + this.#pending.length < limit
   }
 
   #schedule(): void {
@@ -206,7 +222,8 @@ export class Journal {
       return false
     }
     this.#size += bytes.length
-    this.#directoryBytes += bytes.length
+    this.#ownBytes += bytes.length
+    if (this.#entry !== undefined) this.#entry.bytes += bytes.length
     this.#dirty = true
     return true
   }
@@ -220,7 +237,10 @@ export class Journal {
       if (this.#size >= segmentBytes || age > segmentAge || age < -segmentAge) this.rotate()
     }
     if (this.#file === undefined) {
-      this.#file = openSync(join(directory, segmentName(instance, this.#number)), 'ax', 0o600)
+      const name = segmentName(instance, this.#number)
+      this.#file = openSync(join(directory, name), 'ax', 0o600)
+      this.#entry = { bytes: 0, openedAt: monotonicMs() }
+      this.#own.set(name, this.#entry)
       this.#size = 0
       this.#openedAt = now
     }

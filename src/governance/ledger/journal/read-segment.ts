@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { openLine } from './line.ts'
 
 export interface JournalLine {
@@ -12,24 +12,31 @@ export interface JournalLine {
 const sliceBytes = 262_144
 /** No line is longer; what looks like one is damage. */
 const maxLineBytes = 8_388_608
+/** Used again and again: the reading is synchronous, and lines are texts of their own. */
+let firstSlice: Buffer | undefined
+
+function slice(): Buffer {
+  firstSlice ??= Buffer.allocUnsafeSlow(sliceBytes)
+  return firstSlice
+}
 
 /**
  * The complete lines from an offset on, at most `maxLines` and about one slice. A line without its line feed is not
  * complete: it is being written, or was torn by the end of its process.
  * @throws Error ENOENT when the file is gone
  */
-export async function readSegment(path: string, from: number, maxLines: number): Promise<JournalLine[]> {
-  const file = await open(path, 'r')
+export function readSegment(path: string, from: number, maxLines: number): JournalLine[] {
+  const file = openSync(path, 'r')
   try {
     for (let size = sliceBytes; ; size *= 4) {
-      const buffer = Buffer.allocUnsafe(size)
-      const { bytesRead } = await file.read(buffer, 0, size, from)
+      const buffer = size === sliceBytes ? slice() : Buffer.allocUnsafe(size)
+      const bytesRead = readSync(file, buffer, 0, size, from)
       const lines = split(buffer.subarray(0, bytesRead), from, maxLines)
       if (lines.length > 0 || bytesRead < size) return lines
       if (size >= maxLineBytes) return [{ json: undefined, end: from + bytesRead }]
     }
   } finally {
-    await file.close()
+    closeSync(file)
   }
 }
 

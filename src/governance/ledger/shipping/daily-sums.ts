@@ -1,6 +1,7 @@
 import type { DailyErrorRow, DailySpendRow } from '../../../platform/store/tables.ts'
 import type { SpendRecord } from '../spend-record.ts'
 import { dateOf, failed } from './ledger-row.ts'
+import type { Profile } from './profiles.ts'
 
 export const dailyKeyColumns = [
   'date',
@@ -39,38 +40,37 @@ export const errorKeyColumns = [
 export const unknownModel = 'unknown'
 
 /** The daily sums of a batch, one row per key, in the order of the keys: all writers lock rows in that order. */
-export function dailySums(records: readonly SpendRecord[]): DailySpendRow[] {
+export function dailySums(profiles: Iterable<Profile>): DailySpendRow[] {
   const rows = new Map<string, DailySpendRow>()
-  for (const record of records) {
-    const { caller } = record
-    add(rows, record, 'all', '')
+  for (const profile of profiles) {
+    const { caller, tags } = profile.sample
+    add(rows, profile, 'all', '')
     // Calls of nobody and of no team have rows, too: reports by user and by team add up to everything.
-    add(rows, record, 'user', caller.userId ?? '')
-    add(rows, record, 'team', caller.teamId ?? '')
+    add(rows, profile, 'user', caller.userId ?? '')
+    add(rows, profile, 'team', caller.teamId ?? '')
     // `<team>/<user>`, as limits name members; ids of teams are made here and hold no slash.
     if (caller.teamId !== undefined && caller.userId !== undefined) {
-      add(rows, record, 'team_member', `${caller.teamId}/${caller.userId}`)
+      add(rows, profile, 'team_member', `${caller.teamId}/${caller.userId}`)
     }
-    if (caller.organizationId !== undefined) add(rows, record, 'organization', caller.organizationId)
-    if (caller.projectId !== undefined) add(rows, record, 'project', caller.projectId)
-    if (caller.agentId !== undefined) add(rows, record, 'agent', caller.agentId)
-    if (caller.endUser !== undefined) add(rows, record, 'end_user', caller.endUser)
-    for (const tag of new Set(record.tags)) add(rows, record, 'tag', tag)
+    if (caller.organizationId !== undefined) add(rows, profile, 'organization', caller.organizationId)
+    if (caller.projectId !== undefined) add(rows, profile, 'project', caller.projectId)
+    if (caller.agentId !== undefined) add(rows, profile, 'agent', caller.agentId)
+    if (caller.endUser !== undefined) add(rows, profile, 'end_user', caller.endUser)
+    for (const tag of new Set(tags)) add(rows, profile, 'tag', tag)
   }
   return sorted(rows)
 }
 
-function add(rows: Map<string, DailySpendRow>, record: SpendRecord, entity: string, id: string): void {
-  const { tokens } = record
-  const date = dateOf(record.startedAt)
-  const token = record.caller.token ?? ''
-  const group = record.modelGroup ?? ''
-  const model = record.upstreamModel ?? record.modelGroup ?? unknownModel
-  const provider = record.provider ?? ''
-  const key = `${date}\0${entity}\0${id}\0${token}\0${model}\0${group}\0${provider}\0${record.route}`
-  let row = rows.get(key)
+function add(rows: Map<string, DailySpendRow>, profile: Profile, entity: string, id: string): void {
+  const { sample, date } = profile
+  const token = sample.caller.token ?? ''
+  const group = sample.modelGroup ?? ''
+  const model = sample.upstreamModel ?? sample.modelGroup ?? unknownModel
+  const provider = sample.provider ?? ''
+  const key = `${date}\0${entity}\0${id}\0${token}\0${model}\0${group}\0${provider}\0${sample.route}`
+  const row = rows.get(key)
   if (row === undefined) {
-    row = {
+    rows.set(key, {
       date,
       entity,
       entity_id: id,
@@ -78,40 +78,40 @@ function add(rows: Map<string, DailySpendRow>, record: SpendRecord, entity: stri
       model,
       model_group: group,
       provider,
-      route: record.route,
-      requests: 0,
-      failed_requests: 0,
-      cost: 0,
-      input_tokens: 0,
-      output_tokens: 0,
-      cache_read_tokens: 0,
-      cache_write_tokens: 0,
-      reasoning_tokens: 0,
-      cache_hits: 0,
-      cached_output_tokens: 0,
-      duration_ms: 0,
-    }
-    rows.set(key, row)
+      route: sample.route,
+      requests: profile.requests,
+      failed_requests: profile.failedRequests,
+      cost: profile.cost,
+      input_tokens: profile.inputTokens,
+      output_tokens: profile.outputTokens,
+      cache_read_tokens: profile.cacheReadTokens,
+      cache_write_tokens: profile.cacheWriteTokens,
+      reasoning_tokens: profile.reasoningTokens,
+      cache_hits: profile.cacheHits,
+      cached_output_tokens: profile.cachedOutputTokens,
+      duration_ms: profile.durationMs,
+    })
+    return
   }
-  row.requests++
-  if (failed(record)) row.failed_requests++
-  row.cost += record.cost
-  row.input_tokens += tokens.input
-  row.output_tokens += tokens.output
-  row.cache_read_tokens += tokens.cacheRead
-  row.cache_write_tokens += tokens.cacheWrite
-  row.reasoning_tokens += tokens.reasoning
-  if (record.cacheHit) {
-    row.cache_hits++
-    row.cached_output_tokens += tokens.output
-  }
-  row.duration_ms += Math.max(0, Math.round(record.latency.total))
+  row.requests += profile.requests
+  row.failed_requests += profile.failedRequests
+  row.cost += profile.cost
+  row.input_tokens += profile.inputTokens
+  row.output_tokens += profile.outputTokens
+  row.cache_read_tokens += profile.cacheReadTokens
+  row.cache_write_tokens += profile.cacheWriteTokens
+  row.reasoning_tokens += profile.reasoningTokens
+  row.cache_hits += profile.cacheHits
+  row.cached_output_tokens += profile.cachedOutputTokens
+  row.duration_ms += profile.durationMs
 }
 
-export function dailyErrors(records: readonly SpendRecord[]): DailyErrorRow[] {
-  const rows = new Map<string, DailyErrorRow>()
-  for (const record of records) {
-    if (!failed(record)) continue
+/** The failures of a batch by kind. */
+export class DailyErrors {
+  readonly #rows = new Map<string, DailyErrorRow>()
+
+  add(record: SpendRecord): void {
+    if (!failed(record)) return
     const row = {
       date: dateOf(record.startedAt),
       error: record.error ?? `http_${record.status}`,
@@ -121,11 +121,14 @@ export function dailyErrors(records: readonly SpendRecord[]): DailyErrorRow[] {
       requests: 1,
     }
     const key = `${row.date}\0${row.error}\0${row.status}\0${row.model_group}\0${row.deployment_id}`
-    const known = rows.get(key)
-    if (known === undefined) rows.set(key, row)
+    const known = this.#rows.get(key)
+    if (known === undefined) this.#rows.set(key, row)
     else known.requests++
   }
-  return sorted(rows)
+
+  rows(): DailyErrorRow[] {
+    return sorted(this.#rows)
+  }
 }
 
 function sorted<Row>(rows: Map<string, Row>): Row[] {

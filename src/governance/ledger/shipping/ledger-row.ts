@@ -70,22 +70,25 @@ export function ledgerRow(record: SpendRecord): LedgerRow {
     reasoning_tokens: tokens.reasoning,
     cache_hit: record.cacheHit ? 1 : 0,
     tags: record.tags.length === 0 ? '[]' : JSON.stringify(record.tags),
-    details: JSON.stringify(detailsOf(record)),
+    details: detailsOf(record),
   }
 }
 
-function detailsOf(record: SpendRecord): LedgerDetails {
-  return {
-    requested_model: record.model,
-    cost_lines: record.costLines.map(({ item, units, cost }) => [item, units, cost] as const),
-    ...(record.unpriced ? { unpriced: true } : {}),
-    latency: record.latency,
-    attempts: record.attempts,
-    fallbacks: record.fallbacks,
-    stream: record.stream,
-    address: record.caller.address,
-    metadata: record.metadata,
+/** A `LedgerDetails`, written by hand: half the time of `JSON.stringify` of a new object. */
+function detailsOf(record: SpendRecord): string {
+  const { latency, caller, metadata } = record
+  let lines = ''
+  for (const { item, units, cost } of record.costLines) {
+    lines += `${lines === '' ? '' : ','}[${JSON.stringify(item)},${units},${cost}]`
   }
+  return (
+    `{"requested_model":${JSON.stringify(record.model)},"cost_lines":[${lines}]${record.unpriced ? ',"unpriced":true' : ''}` +
+    `,"latency":{"total":${latency.total},"upstream":${latency.upstream},"overhead":${latency.overhead}` +
+    `${latency.ttft === undefined ? '' : `,"ttft":${latency.ttft}`}}` +
+    `,"attempts":${record.attempts},"fallbacks":${record.fallbacks},"stream":${record.stream}` +
+    `${caller.address === undefined ? '' : `,"address":${JSON.stringify(caller.address)}`}` +
+    `${metadata === undefined ? '' : `,"metadata":${JSON.stringify(metadata)}`}}`
+  )
 }
 
 /** In the order in which `ledgerColumns` of a row are bound. */

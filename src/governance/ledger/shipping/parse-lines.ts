@@ -4,55 +4,54 @@ import type { JournalLine } from '../journal/read-segment.ts'
 import { decodeRecord, recordVersion } from '../journal/record-line.ts'
 import type { SpendRecord } from '../spend-record.ts'
 
-export interface ParsedLine {
-  readonly record?: SpendRecord
-  readonly body?: LedgerBodyRow
-  /** With neither: damaged, and given up. */
-  readonly end: number
-}
+export type ParsedLine =
+  | { readonly kind: 'record'; readonly record: SpendRecord }
+  | { readonly kind: 'body'; readonly body: LedgerBodyRow }
+  /** Given up. */
+  | { readonly kind: 'damaged' }
 
 /** A line that a newer program wrote: kept on disk until one reads it again. */
 export class NewerLine extends Error {
   override readonly name = 'NewerLine'
 }
 
-/** Milliseconds of work between two breaths of the event loop. */
-const slice = 2
+const damaged: ParsedLine = { kind: 'damaged' }
+const recordStart = `[${recordVersion},`
+const bodyStart = `["${bodyKind}",`
 
 /**
- * Parses lines in slices, so that 500 of them (about 2 ms) never hold up the calls of the same process.
- * @throws NewerLine when not even the first line can be read; lines before such a line are returned
+ * The lines up to the first of a newer program.
+ * @throws NewerLine when not even the first line can be read
  */
-export async function parseLines(lines: readonly JournalLine[]): Promise<ParsedLine[]> {
-  const parsed: ParsedLine[] = []
-  let began = performance.now()
-  for (const { json, end } of lines) {
-    if ((parsed.length & 15) === 15 && performance.now() - began > slice) {
-      await new Promise(setImmediate)
-      began = performance.now()
-    }
-    try {
-      parsed.push({ ...parseLine(json), end })
-    } catch (error) {
-      if (!(error instanceof NewerLine)) throw error
-      if (parsed.length === 0) throw error
-      break
-    }
-  }
-  return parsed
+export function readableLines(lines: readonly JournalLine[]): readonly JournalLine[] {
+  const end = lines.findIndex(({ json }) => json !== undefined && isNewer(json))
+  if (end < 0) return lines
+  if (end === 0) throw new NewerLine(`a line of kind ${String(kindOf(lines[0]?.json ?? ''))}`)
+  return lines.slice(0, end)
 }
 
-function parseLine(json: string | undefined): Omit<ParsedLine, 'end'> {
-  if (json === undefined) return {}
+const isNewer = (json: string): boolean =>
+  !json.startsWith(recordStart) && !json.startsWith(bodyStart) && kindOf(json) !== undefined
+
+/** Undefined: not a list, so a defect and not a newer shape. */
+function kindOf(json: string): unknown {
+  try {
+    const list: unknown = JSON.parse(json)
+    return Array.isArray(list) ? (list[0] ?? null) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export function parseLine(json: string | undefined): ParsedLine {
+  if (json === undefined) return damaged
   try {
     const list = JSON.parse(json) as readonly unknown[]
-    const kind = list[0]
-    if (kind === recordVersion) return { record: decodeRecord(list) }
-    if (kind === bodyKind) return { body: decodeBody(list) }
-    throw new NewerLine(`a line of kind ${String(kind)}`)
-  } catch (error) {
-    if (error instanceof NewerLine) throw error
+    if (list[0] === recordVersion) return { kind: 'record', record: decodeRecord(list) }
+    if (list[0] === bodyKind) return { kind: 'body', body: decodeBody(list) }
+    return damaged
+  } catch {
     // The checksum fits and the content does not: a defect of the program that wrote it, which no later try mends.
-    return {}
+    return damaged
   }
 }

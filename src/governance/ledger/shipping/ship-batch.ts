@@ -3,8 +3,10 @@ import type { Store } from '../../../platform/store/store.ts'
 import type { LedgerBodyRow, Tables } from '../../../platform/store/tables.ts'
 import { inTransaction } from '../../../platform/store/transaction.ts'
 import type { SpendRecord } from '../spend-record.ts'
-import { dailyErrors, dailySums } from './daily-sums.ts'
+import { DailyErrors, dailySums } from './daily-sums.ts'
 import { ledgerRow } from './ledger-row.ts'
+import { Profiles } from './profiles.ts'
+import { CursorMoved, cursorName } from './sink.ts'
 import { countingSince, type SpendSum, type SpendTable, spendSums, spendTables } from './spend-sums.ts'
 import {
   addDailyErrors,
@@ -26,25 +28,10 @@ export interface Batch {
   readonly bodies: readonly LedgerBodyRow[]
 }
 
-/** Somebody else shipped this stretch, or part of it; `at` is where they are. */
-export class CursorMoved extends Error {
-  override readonly name = 'CursorMoved'
-  readonly at: number
-
-  constructor(segment: string, at: number) {
-    super(`segment ${segment} was shipped to ${at} by another process`)
-    this.at = at
-  }
-}
-
 const incrementOf = new Map(spendTables.map(({ table, key }) => [table, incrementStatement(table, key)]))
-export const cursorName = (segment: string): string => `ledger:${segment}`
 
 /**
- * One transaction: the cursor of the segment moves from `from` to `to`, and everything that the records between mean is
- * written with it, or neither is. That alone makes shipping exactly once; that rows known by their id add nothing is the
- * second line, for a store that was restored from a backup or a journal that was copied.
- * Rows are written in one order by everybody (tables in a fixed order, rows by key): writers wait, they do not deadlock.
+ * One transaction (see `Sink`). Rows are written in one order by everybody (tables in a fixed order, rows by key): writers wait, they do not deadlock.
  * @returns how many records were new
  * @throws CursorMoved StoreUnavailable
  */
@@ -52,9 +39,15 @@ export function shipBatch(store: Store, batch: Batch, now: number): Promise<numb
   return inTransaction(store, async trx => {
     await moveCursor(trx, batch, now)
     const fresh = await insertRecords(trx, batch.records)
-    await addDailySpend.execute(trx, dailySums(fresh))
-    await addDailyErrors.execute(trx, dailyErrors(fresh))
-    await addSpend(trx, store.dialect, spendSums(fresh), now)
+    const profiles = new Profiles()
+    const errors = new DailyErrors()
+    for (const record of fresh) {
+      profiles.add(record)
+      errors.add(record)
+    }
+    await addDailySpend.execute(trx, dailySums(profiles.values()))
+    await addDailyErrors.execute(trx, errors.rows())
+    await addSpend(trx, store.dialect, spendSums(profiles.values()), now)
     await insertBodies.execute(trx, batch.bodies)
     return fresh.length
   })

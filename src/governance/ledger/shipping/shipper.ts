@@ -2,22 +2,22 @@ import { unlinkSync } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../../platform/clock.ts'
-import { type Store, StoreUnavailable } from '../../../platform/store/store.ts'
+import { StoreUnavailable } from '../../../platform/store/store.ts'
 import type { Logger } from '../../../platform/telemetry/logger.ts'
 import { DirectoryLock } from '../journal/directory-lock.ts'
-import type { Journal } from '../journal/journal.ts'
-import { readSegment } from '../journal/read-segment.ts'
+import { type Listing, monotonicMs } from '../journal/listing.ts'
+import { type JournalLine, readSegment } from '../journal/read-segment.ts'
 import { listSegments, type Segment } from '../journal/segments.ts'
-import { NewerLine, type ParsedLine, parseLines } from './parse-lines.ts'
-import { CursorMoved, cursorName, shipBatch } from './ship-batch.ts'
+import { backlogOf, noProgress, type Progress } from './backlog.ts'
+import { NewerLine, parseLine, readableLines } from './parse-lines.ts'
+import { CursorMoved, type Sink } from './sink.ts'
 
 export interface ShipperOptions {
   readonly directory: string
   readonly instance: string
-  readonly journal: Journal
-  readonly store: Store
+  readonly sink: Sink
   readonly clock: Clock
-  readonly log: Logger
+  readonly log: Pick<Logger, 'info' | 'warn' | 'error'>
   /** False: another process of those that share the directory ships. */
   readonly ship: boolean
   /** Milliseconds between two looks at the journal. */
@@ -26,23 +26,20 @@ export interface ShipperOptions {
   readonly batchSize: number
   /** Milliseconds after which no writer touches a segment any more. */
   readonly segmentAge: number
+  /** Told of every look at the directory, and of the bytes of everything there. */
+  readonly onListing: (listing: Listing, totalBytes: number) => void
+  /** Told after every step; the same object while nothing changed. */
+  readonly onProgress?: (progress: Progress) => void
+  /** Milliseconds to rest after a batch, unless a flush waits. Default 0: one turn of the event loop. */
+  readonly rest?: (backlogBytes: number) => number
 }
 
-/** What is on disk and not yet in the store. */
-export interface Backlog {
-  /** From the bytes and the mean size of a record. */
-  readonly records: number
-  readonly bytes: number
-  /** Epoch ms at which the oldest of them ended; undefined without a backlog, or while another process ships. */
-  readonly oldestAt: number | undefined
-}
-
+/** Milliseconds; a large backlog is shipped in many rounds, each of which begins with a look at what is there. */
+const longestRound = 250
 const firstBackoff = 500
 const maxBackoff = 30_000
 /** Between two tries of a flush. */
 const retryPause = 50
-/** A guess until the first batch. */
-const typicalRecordBytes = 500
 /** Records the store refuses for what they say, not for its state. Kept aside, whole, for a person to look at. */
 const rejectedFile = 'rejected.lines'
 const maxRejected = 10_000
@@ -63,34 +60,24 @@ export class Shipper {
   #stopped = false
   /** The last round shipped everything that can be. */
   #complete = false
-  #backoff = 0
+  /** It ended before that, to look at the directory again. */
+  #unfinished = false
+  #pause = 0
   #notBefore = 0
-  /** Of the bytes in the directory, those that the store has. */
-  #settledBytes = 0
-  #oldestAt: number | undefined
-  #meanBytes = typicalRecordBytes
-  #shipped = 0
-  #damaged = 0
-  #rejected = 0
+  /** Everything in the directory at the last look. */
+  #listedBytes = 0
+  #progress: Progress = noProgress
+  /** Flushes that wait: no rest until they are done. */
+  #hurry = 0
+  #wake: (() => void) | undefined
 
   constructor(options: ShipperOptions) {
     this.#options = options
     this.#lock = new DirectoryLock(options.directory, 'shipper.lock', options.instance)
   }
 
-  /** Empty while another process ships. */
-  get backlog(): Backlog {
-    const bytes = this.#lock.held ? Math.max(0, this.#options.journal.directoryBytes - this.#settledBytes) : 0
-    return {
-      records: Math.ceil(bytes / this.#meanBytes),
-      bytes,
-      oldestAt: bytes > 0 ? this.#oldestAt : undefined,
-    }
-  }
-
-  /** Records this process has brought into the store; lines that were damaged; records the store refused. */
-  get counts(): { readonly shipped: number; readonly damaged: number; readonly rejected: number } {
-    return { shipped: this.#shipped, damaged: this.#damaged, rejected: this.#rejected }
+  get progress(): Progress {
+    return this.#progress
   }
 
   start(): void {
@@ -102,7 +89,16 @@ export class Shipper {
    * @returns whether nothing is left
    */
   async flush(timeout: number): Promise<boolean> {
-    this.#options.journal.flush()
+    this.#hurry++
+    this.#wake?.()
+    try {
+      return await this.#flushWithin(timeout)
+    } finally {
+      this.#hurry--
+    }
+  }
+
+  async #flushWithin(timeout: number): Promise<boolean> {
     const deadline = performance.now() + timeout
     // A round that runs already may have listed the files before the flush.
     if (this.#round !== undefined && !(await within(deadline, this.#round))) return false
@@ -111,13 +107,15 @@ export class Shipper {
       this.#notBefore = 0
       if (!(await within(deadline, this.#runRound()))) return false
       if (this.#complete || !this.#lock.held) return this.#complete
+      if (this.#unfinished) continue
       if (!(await within(deadline, new Promise(resolve => setTimeout(resolve, retryPause).unref())))) return false
     }
   }
 
-  /** Call `flush` and close the journal before; what is left waits on disk for the next process. */
+  /** Flush and close the journal before; what is left waits on disk for the next process. */
   async stop(timeout: number): Promise<void> {
     this.#stopped = true
+    this.#wake?.()
     clearTimeout(this.#timer)
     const deadline = performance.now() + timeout
     if (this.#round !== undefined) await within(deadline, this.#round)
@@ -126,11 +124,30 @@ export class Shipper {
     this.#lock.release()
   }
 
+  #sleep(milliseconds: number): Promise<void> {
+    return new Promise(resolve => {
+      const timer = setTimeout(resolve, milliseconds)
+      timer.unref()
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  #note(changes: Partial<Progress>): void {
+    const known = this.#progress
+    const names = Object.keys(changes) as (keyof Progress)[]
+    if (names.every(name => known[name] === changes[name])) return
+    this.#progress = { ...known, ...changes }
+    this.#options.onProgress?.(this.#progress)
+  }
+
   #schedule(delay: number): void {
     if (this.#stopped) return
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
-      void this.#runRound().then(() => this.#schedule(this.#options.interval))
+      void this.#runRound().then(() => this.#schedule(this.#unfinished ? 0 : this.#options.interval))
     }, delay)
     this.#timer.unref()
   }
@@ -145,63 +162,72 @@ export class Shipper {
   }
 
   async #ship(): Promise<void> {
+    this.#unfinished = false
     const segments = this.#list()
-    if (!this.#options.ship || !this.#lock.hold()) {
+    const held = this.#options.ship && this.#lock.hold()
+    this.#note({ held })
+    if (!held) {
       this.#cursors.clear()
       return
     }
-    if (this.#options.clock.now() < this.#notBefore && !this.#options.store.available) return
+    if (this.#options.clock.now() < this.#notBefore && !this.#options.sink.available) return
+    const end = performance.now() + longestRound
     for (const segment of segments) {
-      while (!this.#stopped && (await this.#shipSome(segment)));
+      while (!this.#stopped && (await this.#shipSome(segment))) {
+        if (performance.now() < end) continue
+        this.#unfinished = true
+        return
+      }
     }
     if (this.#stopped) return
     this.#complete = true
     await this.#deleteFinished(segments, false)
-    if (this.#backoff > 0) {
-      this.#backoff = 0
-      this.#options.log.info({ backlog: this.backlog }, 'the ledger is shipped again')
+    if (this.#pause > 0) {
+      this.#pause = 0
+      this.#options.log.info({ backlog: this.#backlog() }, 'the ledger is shipped again')
     }
+  }
+
+  #backlog() {
+    return backlogOf(this.#progress, this.#listedBytes)
   }
 
   /** What is there now. */
   #list(): Segment[] {
+    const at = monotonicMs()
     const segments = listSegments(this.#options.directory)
+    const own: string[] = []
     let total = 0
+    let others = 0
     let settled = 0
-    for (const { name, size } of segments) {
+    for (const { name, size, instance } of segments) {
       total += size
       settled += Math.min(size, this.#cursors.get(name) ?? 0)
+      if (instance === this.#options.instance) own.push(name)
+      else others += size
     }
-    this.#options.journal.observe(total)
-    this.#settledBytes = settled
-    if (settled === total) this.#oldestAt = undefined
+    this.#listedBytes = total
+    this.#note({ settledBytes: settled, ...(settled === total ? { oldestAt: undefined } : {}) })
+    this.#options.onListing({ others, own, at }, total)
     const names = new Set(segments.map(segment => segment.name))
     for (const name of this.#cursors.keys()) if (!names.has(name)) this.#cursors.delete(name)
-    const current = this.#options.journal.currentName
-    if (current !== undefined && !names.has(current)) {
-      this.#options.log.error(
-        { segment: current },
-        'a journal file that was being written is gone; its records may be lost',
-      )
-      this.#options.journal.rotate()
-    }
     return segments
   }
 
   /** One batch of one segment; false when there is no more to ship of it now. */
   async #shipSome({ name, path, size }: Segment): Promise<boolean> {
-    const { store, batchSize } = this.#options
+    const { sink, batchSize, rest } = this.#options
     if (this.#stuck.has(name)) return false
     let from = this.#cursors.get(name)
     if (from === undefined) {
-      from = await this.#cursorInStore(name)
+      from = await sink.cursor(name)
       this.#cursors.set(name, from)
-      this.#settledBytes += Math.min(from, size)
+      this.#note({ settledBytes: this.#progress.settledBytes + Math.min(from, size) })
     }
     if (from >= size) return false
-    let lines: ParsedLine[]
+    let lines: readonly JournalLine[]
     try {
-      lines = await parseLines(await readSegment(path, from, batchSize))
+      lines = readableLines(readSegment(path, from, batchSize))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
       if (!(error instanceof NewerLine)) throw error
@@ -213,14 +239,15 @@ export class Shipper {
       return false
     }
     if (lines.length === 0) return false
-    this.#oldestAt = lines.find(line => line.record !== undefined)?.record?.endedAt ?? this.#oldestAt
+    this.#note({ oldestAt: firstEnd(lines) ?? this.#progress.oldestAt })
     try {
       await this.#shipLines(name, from, lines)
     } catch (error) {
       if (!(error instanceof CursorMoved)) throw error
       this.#cursors.set(name, error.at)
     }
-    if (store.available) await new Promise(setImmediate)
+    const pause = this.#hurry > 0 || this.#stopped ? 0 : (rest?.(this.#backlog().bytes) ?? 0)
+    await (pause > 0 ? this.#sleep(pause) : new Promise(resolve => setImmediate(resolve)))
     return true
   }
 
@@ -228,13 +255,12 @@ export class Shipper {
    * All lines in one transaction. A record whose content the database refuses must not hold up the others for ever: the
    * batch is halved until that record is alone, and then set aside.
    */
-  async #shipLines(segment: string, from: number, lines: readonly ParsedLine[]): Promise<void> {
+  async #shipLines(segment: string, from: number, lines: readonly JournalLine[]): Promise<void> {
+    const { sink, clock, log } = this.#options
     const to = lines.at(-1)?.end ?? from
-    const records = lines.flatMap(line => line.record ?? [])
-    const bodies = lines.flatMap(line => line.body ?? [])
+    let shipped = { fresh: 0, damaged: 0 }
     try {
-      const batch = { segment, from, to, records, bodies }
-      this.#shipped += await shipBatch(this.#options.store, batch, this.#options.clock.epoch())
+      shipped = await sink.ship({ segment, from, to, lines }, clock.epoch())
     } catch (error) {
       if (!refusedForContent(error)) throw error
       if (lines.length > 1) {
@@ -244,34 +270,33 @@ export class Shipper {
         return
       }
       await this.#setAside(segment, lines[0], error)
-      await shipBatch(this.#options.store, { segment, from, to, records: [], bodies: [] }, this.#options.clock.epoch())
+      await sink.ship({ segment, from, to, lines: [] }, clock.epoch())
     }
     this.#cursors.set(segment, to)
-    this.#settledBytes += to - from
-    if (records.length > 0) this.#meanBytes = 0.9 * this.#meanBytes + (0.1 * (to - from)) / records.length
-    const damaged = lines.filter(line => line.record === undefined && line.body === undefined).length
-    if (damaged > 0) {
-      this.#damaged += damaged
-      this.#options.log.error({ segment, from, to, damaged }, 'damaged lines in the ledger journal were left out')
+    const { settledBytes, meanBytes, shipped: before, damaged } = this.#progress
+    this.#note({
+      settledBytes: settledBytes + to - from,
+      meanBytes: 0.9 * meanBytes + (0.1 * (to - from)) / lines.length,
+      shipped: before + shipped.fresh,
+      damaged: damaged + shipped.damaged,
+    })
+    if (shipped.damaged > 0) {
+      log.error({ segment, from, to, damaged: shipped.damaged }, 'damaged lines in the ledger journal were left out')
     }
   }
 
-  async #setAside(segment: string, line: ParsedLine | undefined, error: unknown): Promise<void> {
-    this.#rejected++
-    const id = line?.record?.id ?? line?.body?.id
-    this.#options.log.error({ err: error, segment, id }, `the store refuses a record; it is kept in ${rejectedFile}`)
-    if (this.#rejected > maxRejected) return
-    const text = `${JSON.stringify(line?.record ?? line?.body)}\n`
+  async #setAside(segment: string, { json }: JournalLine = { json: undefined, end: 0 }, error: unknown): Promise<void> {
+    const rejected = this.#progress.rejected + 1
+    this.#note({ rejected })
+    const line = parseLine(json)
+    const content = line.kind === 'record' ? line.record : line.kind === 'body' ? line.body : undefined
+    this.#options.log.error(
+      { err: error, segment, id: content?.id },
+      `the store refuses a record; it is kept in ${rejectedFile}`,
+    )
+    if (rejected > maxRejected) return
+    const text = `${JSON.stringify(content)}\n`
     await appendFile(join(this.#options.directory, rejectedFile), text, { mode: 0o600 }).catch(() => undefined)
-  }
-
-  async #cursorInStore(segment: string): Promise<number> {
-    const row = await this.#options.store.db
-      .selectFrom('sink_cursors')
-      .select('seq')
-      .where('sink', '=', cursorName(segment))
-      .executeTakeFirst()
-    return row?.seq ?? 0
   }
 
   /**
@@ -292,7 +317,7 @@ export class Shipper {
       if (cursor < segment.size) {
         // This round looked for lines in it and found none: what is left is the line that was torn by a sudden end.
         if (!old || !this.#complete) return
-        this.#damaged++
+        this.#note({ damaged: this.#progress.damaged + 1 })
         log.warn(
           { segment: segment.name, bytes: segment.size - cursor },
           'the torn last line of a journal file was left out',
@@ -310,26 +335,34 @@ export class Shipper {
 
   async #forget(segments: readonly string[]): Promise<void> {
     for (const name of segments) this.#cursors.delete(name)
-    await this.#options.store.db
-      .deleteFrom('sink_cursors')
-      .where('sink', 'in', segments.map(cursorName))
-      .execute()
+    try {
+      await this.#options.sink.forget(segments)
+    } catch {
       // Left behind, it is one small row.
-      .catch(() => undefined)
+    }
   }
 
   #failed(error: unknown): void {
-    const { clock, log, store } = this.#options
-    const first = this.#backoff === 0
-    this.#backoff = Math.min(maxBackoff, this.#backoff === 0 ? firstBackoff : this.#backoff * 2)
-    this.#notBefore = clock.now() + this.#backoff
+    const { clock, log, sink } = this.#options
+    const first = this.#pause === 0
+    this.#pause = Math.min(maxBackoff, first ? firstBackoff : this.#pause * 2)
+    this.#notBefore = clock.now() + this.#pause
     if (first || !(error instanceof StoreUnavailable)) {
       log.warn(
-        { err: error, store: store.description, backlog: this.backlog, retry_ms: this.#backoff },
+        { err: error, store: sink.description, backlog: this.#backlog(), retry_ms: this.#pause },
         'the ledger cannot be shipped; records wait on disk',
       )
     }
   }
+}
+
+/** Epoch ms at which the first record of some lines ended. */
+function firstEnd(lines: readonly JournalLine[]): number | undefined {
+  for (const { json } of lines) {
+    const line = parseLine(json)
+    if (line.kind === 'record') return line.record.endedAt
+  }
+  return undefined
 }
 
 /** False when the deadline came first. */

@@ -1,10 +1,10 @@
-import type { SpendRecord } from '../spend-record.ts'
+import { costSince, type Profile } from './profiles.ts'
 
-/** What a batch adds to the `spend` of one row, call by call: the row's own period decides which of them count. */
+/** What a batch adds to the `spend` of one row: the row's own period decides which of the calls count. */
 export interface SpendSum {
   /** Values of the key columns. */
   readonly key: readonly string[]
-  readonly calls: { readonly startedAt: number; readonly cost: number }[]
+  readonly profiles: Profile[]
   /** Epoch ms at which the latest of its calls ended. */
   lastActive: number
 }
@@ -34,30 +34,30 @@ export const spendTables: readonly { readonly table: SpendTable; readonly key: r
 ]
 
 /** The additions of a batch by table, each table's in the order of its keys. Calls that cost nothing count for keys alone. */
-export function spendSums(records: readonly SpendRecord[]): Map<SpendTable, SpendSum[]> {
+export function spendSums(profiles: Iterable<Profile>): Map<SpendTable, SpendSum[]> {
   const tables = new Map<SpendTable, Map<string, SpendSum>>()
-  const add = (table: SpendTable, record: SpendRecord, ...key: (string | undefined)[]): void => {
-    if (record.cost === 0 && table !== 'keys') return
+  const add = (table: SpendTable, profile: Profile, ...key: (string | undefined)[]): void => {
+    if (profile.costs.length === 0 && table !== 'keys') return
     if (key.some(part => part === undefined)) return
     const sums = tables.get(table) ?? new Map<string, SpendSum>()
     tables.set(table, sums)
     const name = key.join('\0')
-    const sum = sums.get(name) ?? { key: key as string[], calls: [], lastActive: 0 }
+    const sum = sums.get(name) ?? { key: key as string[], profiles: [], lastActive: 0 }
     sums.set(name, sum)
-    if (record.cost !== 0) sum.calls.push({ startedAt: record.startedAt, cost: record.cost })
-    sum.lastActive = Math.max(sum.lastActive, record.endedAt)
+    sum.profiles.push(profile)
+    sum.lastActive = Math.max(sum.lastActive, profile.lastActive)
   }
-  for (const record of records) {
-    const { caller } = record
-    add('organizations', record, caller.organizationId)
-    add('organization_members', record, caller.organizationId, caller.userId)
-    add('teams', record, caller.teamId)
-    add('team_members', record, caller.teamId, caller.userId)
-    add('projects', record, caller.projectId)
-    add('users', record, caller.userId)
-    add('keys', record, caller.token)
-    add('end_users', record, caller.endUser)
-    for (const tag of new Set(record.tags)) add('tags', record, tag)
+  for (const profile of profiles) {
+    const { caller, tags } = profile.sample
+    add('organizations', profile, caller.organizationId)
+    add('organization_members', profile, caller.organizationId, caller.userId)
+    add('teams', profile, caller.teamId)
+    add('team_members', profile, caller.teamId, caller.userId)
+    add('projects', profile, caller.projectId)
+    add('users', profile, caller.userId)
+    add('keys', profile, caller.token)
+    add('end_users', profile, caller.endUser)
+    for (const tag of new Set(tags)) add('tags', profile, tag)
   }
   const sorted = new Map<SpendTable, SpendSum[]>()
   for (const [table, sums] of tables) {
@@ -71,7 +71,5 @@ export function spendSums(records: readonly SpendRecord[]): Map<SpendTable, Spen
 
 /** What counts for a row whose spend sums calls from `since` on. */
 export function countingSince(sum: SpendSum, since: number): number {
-  let total = 0
-  for (const call of sum.calls) if (call.startedAt >= since) total += call.cost
-  return total
+  return sum.profiles.reduce((total, profile) => total + costSince(profile, since), 0)
 }

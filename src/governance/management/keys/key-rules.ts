@@ -6,6 +6,7 @@ import { mayManage } from '../../authorization/tenancy.ts'
 import { parseDuration } from '../../limits/durations.ts'
 import { limitProblems } from '../../limits/rules.ts'
 import { isRecord, recordOf, type Settings, textsOf } from '../../objects/settings.ts'
+import { refuseOperatorMetadata } from '../operator-metadata.ts'
 import type { KeyRequest } from './key-fields.ts'
 
 /**
@@ -63,6 +64,7 @@ export async function authorizeKey(
   route: string,
   request: KeyRequest,
   keyGeneration: Settings,
+  before?: Settings,
 ): Promise<TeamRow | undefined> {
   const problems = limitProblems(request)
   const [problem] = problems
@@ -94,6 +96,7 @@ export async function authorizeKey(
       throw new GatewayError('permission_denied', `Only administrators may set '${field}'.`, { param: field })
     }
   }
+  refuseOperatorMetadata(request.metadata, before === undefined ? undefined : recordOf(before, 'metadata'))
   const foreign = await foreignParent(db, principal, request, team)
   if (foreign !== undefined) throw foreign
   return team
@@ -128,6 +131,18 @@ function requireRole(principal: Principal, request: KeyRequest, keyGeneration: S
       throw new GatewayError('missing_field', `'${param}' is required for keys of a team.`, { param })
     }
   }
+}
+
+/** `default_team_disabled`. @throws GatewayError 400 */
+export function requireTeam(needed: boolean, teamId: string | null | undefined): void {
+  if (!needed || (teamId !== null && teamId !== undefined)) return
+  throw new GatewayError(
+    'missing_field',
+    "'team_id' is required: keys belong to a team here (default_team_disabled).",
+    {
+      param: 'team_id',
+    },
+  )
 }
 
 /** A key may only hang under a project, organization or budget that is its maker's. */

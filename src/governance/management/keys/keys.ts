@@ -15,7 +15,7 @@ import { mergedSettings } from '../present.ts'
 import { assignSpend, type Spender, setSpend } from '../set-spend.ts'
 import type { KeyRequest, NewKeyRequest, UpdateKeyRequest } from './key-fields.ts'
 import { keyColumns, keyObject, keyOwnership } from './key-object.ts'
-import { authorizeKey, withBounds } from './key-rules.ts'
+import { authorizeKey, requireTeam, withBounds } from './key-rules.ts'
 
 /** Fields of requests that are instructions, not settings of a key. */
 const instructions = ['key', 'key_type', 'duration', 'send_invite_email', 'new_key', 'grace_period'] as const
@@ -31,12 +31,13 @@ export class Keys {
   /** The key in clear is in the answer, once. @throws GatewayError */
   async generate(caller: Caller, sent: NewKeyRequest, route = '/key/generate'): Promise<Record<string, unknown>> {
     const { governance, clock, settings } = this.#management
-    const { defaultKeyParams, upperKeyParams, keyGeneration } = settings()
+    const { defaultKeyParams, upperKeyParams, keyGeneration, keysNeedTeam } = settings()
     const own =
       caller.principal.admin || sent.team_id != null
         ? sent
         : { ...sent, user_id: sent.user_id ?? caller.principal.userId }
     const request = withBounds(own, defaultKeyParams, upperKeyParams)
+    requireTeam(keysNeedTeam, request.team_id)
     const key = request.key ?? newKey()
     if (!key.startsWith('sk-') || key.length < 10) {
       throw new GatewayError('invalid_request', "'key' must begin with `sk-` and have at least 10 characters.", {
@@ -93,10 +94,18 @@ export class Keys {
   /** @throws GatewayError */
   async update(caller: Caller, sent: UpdateKeyRequest): Promise<Record<string, unknown>> {
     const { governance, clock, settings } = this.#management
-    const { upperKeyParams, keyGeneration } = settings()
+    const { upperKeyParams, keyGeneration, keysNeedTeam } = settings()
     const before = await this.#managed(caller, sent.key, '/key/update')
     const request = withBounds(sent, {}, presentOnly(upperKeyParams, sent))
-    await authorizeKey(governance.store.db, caller.principal, '/key/update', ownedBy(request, before), keyGeneration)
+    await authorizeKey(
+      governance.store.db,
+      caller.principal,
+      '/key/update',
+      ownedBy(request, before),
+      keyGeneration,
+      parseSettings(before.settings),
+    )
+    if (request.team_id !== undefined) requireTeam(keysNeedTeam, request.team_id)
     const has = (name: keyof UpdateKeyRequest): boolean => request[name] !== undefined
     const after: KeyRow = {
       ...before,

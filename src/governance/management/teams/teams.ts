@@ -9,6 +9,7 @@ import { parseSettings, textsOf } from '../../objects/settings.ts'
 import { keyObject } from '../keys/key-object.ts'
 import { type Caller, ManagedObjects } from '../managed-objects.ts'
 import { budgetResetAt, type Management } from '../management.ts'
+import { refuseOperatorMetadata } from '../operator-metadata.ts'
 import { assignSpend, type Spender, setSpend } from '../set-spend.ts'
 import type { MemberLimits, MemberRequest, NewTeamRequest, UpdateTeamRequest } from './team-fields.ts'
 import { event, noticesOf, TeamMembers } from './team-members.ts'
@@ -42,6 +43,7 @@ export class Teams {
       )
     }
     check(request)
+    if (!principal.admin) refuseOperatorMetadata(request.metadata, undefined)
     const requested: MemberRequest[] = [
       ...(request.members_with_roles ?? []),
       ...(request.admins ?? []).map(id => ({ user_id: id, role: 'admin' as const })),
@@ -79,11 +81,22 @@ export class Teams {
     return this.#shown(row, members)
   }
 
+  /** A team may only be moved into an organization that is its mover's. */
+  #refuseForeignHome(principal: Caller['principal'], organizationId: string | null | undefined): void {
+    if (organizationId === undefined) return
+    if (organizationId !== null && principal.adminOfOrganizations.includes(organizationId)) return
+    throw new GatewayError('permission_denied', 'Only administrators may move a team there.', {
+      param: 'organization_id',
+    })
+  }
+
   async update(caller: Caller, sent: UpdateTeamRequest): Promise<Shown> {
     check(sent)
     const before = await this.managed(caller, sent.team_id)
     const { principal } = caller
     if (!principal.admin) {
+      this.#refuseForeignHome(principal, sent.organization_id)
+      refuseOperatorMetadata(sent.metadata, parseSettings(before.settings)['metadata'])
       for (const field of ['max_budget', 'organization_id', 'spend', 'budget_limits', 'limits'] as const) {
         const orgAdmin =
           before.organization_id !== null && principal.adminOfOrganizations.includes(before.organization_id)

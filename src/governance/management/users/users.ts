@@ -150,7 +150,7 @@ export class Users {
       },
     )
     const shown = this.#objects.show(row)
-    if (request.auto_create_key === false) return shown
+    if (request.auto_create_key === false || this.#management.settings().keysNeedTeam) return shown
     const key = await this.#keys.generate(caller, {
       user_id: userId,
       ...(organizations[0] === undefined ? {} : { organization_id: organizations[0] }),

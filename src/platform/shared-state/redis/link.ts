@@ -111,8 +111,14 @@ export class Link {
   }
 
   #failed(error: unknown): void {
-    this.#tell(error instanceof Error ? error : new Error(String(error)))
+    this.#tell(error instanceof StateUnavailable ? error : new StateUnavailable(this.#why(error), { cause: error }))
     this.#later(retryDelay)
+  }
+
+  #why(error: unknown): string {
+    const message = error instanceof Error ? error.message : String(error)
+    const cluster = this.#options.place.kind !== 'cluster' && message.startsWith('MOVED')
+    return cluster ? 'this Redis is a node of a cluster; name it as one' : `Redis: ${message}`
   }
 
   #tell(reason: Error): void {

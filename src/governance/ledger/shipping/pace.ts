@@ -1,0 +1,37 @@
+/** Share of a core that shipping takes while calls are being served, as long as the backlog is small … */
+const leastShare = 0.05
+/** … and when it has grown to `largeBacklog`: what one core can serve does not outrun it then. */
+const mostShare = 0.5
+const smallBacklog = 64_000_000
+const largeBacklog = 256_000_000
+/** Milliseconds; nothing is in flight when nobody wrote for so long. */
+const quiet = 600
+const longestPause = 1000
+
+/**
+ * Calls come first: while records arrive, shipping rests after each batch for as long as its share asks. What waits is
+ * on disk and counted; it is brought in when the calls let up, or faster when there is too much of it.
+ */
+export class Pace {
+  readonly #now: () => number
+  #size = 0
+  #grewAt = Number.NEGATIVE_INFINITY
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now
+  }
+
+  /** @param bytes ever seen in the journal: it grows with every record */
+  observe(bytes: number): void {
+    if (bytes > this.#size) this.#grewAt = this.#now()
+    this.#size = bytes
+  }
+
+  /** Milliseconds to rest after `worked` milliseconds of processor time with so many bytes left to ship. */
+  rest(worked: number, backlog: number): number {
+    if (this.#now() - this.#grewAt > quiet) return 0
+    const excess = Math.min(1, Math.max(0, (backlog - smallBacklog) / (largeBacklog - smallBacklog)))
+    const share = leastShare + (mostShare - leastShare) * excess
+    return Math.min(longestPause, worked * (1 / share - 1))
+  }
+}

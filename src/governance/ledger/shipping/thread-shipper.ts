@@ -1,0 +1,147 @@
+import { Worker } from 'node:worker_threads'
+import type { Logger } from '../../../platform/telemetry/logger.ts'
+import type { Listing } from '../journal/listing.ts'
+import { noProgress, type Progress } from './backlog.ts'
+import type { Order, Report, ThreadSettings } from './shipping-messages.ts'
+
+export interface ThreadShipperOptions {
+  readonly settings: ThreadSettings
+  readonly log: Logger
+  readonly onListing: (listing: Listing) => void
+}
+
+interface Flush {
+  readonly deadline: number
+  readonly done: (complete: boolean) => void
+}
+
+/** A thread needs no more: a batch at a time, and what V8 may keep of garbage before it collects. */
+const resourceLimits = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 }
+/** Milliseconds until a thread that ended is started again; doubles up to the last, from its first successful step anew. */
+const firstPause = 200
+const maxPause = 30_000
+/** Milliseconds beyond a deadline after which a thread that says nothing is given up. */
+const grace = 500
+
+/** The shipper in a thread of its own, which is started again whenever it ends. The journal on disk is all they share. */
+export class ThreadShipper {
+  readonly #options: ThreadShipperOptions
+  readonly #flushes = new Map<number, Flush>()
+  #worker: Worker | undefined
+  #lastId = 0
+  #pause = firstPause
+  #timer: NodeJS.Timeout | undefined
+  #stopping = false
+  #progress: Progress = noProgress
+  /** Of threads that have ended. */
+  #before = { shipped: 0, damaged: 0, rejected: 0 }
+
+  constructor(options: ThreadShipperOptions) {
+    this.#options = options
+  }
+
+  get progress(): Progress {
+    const { shipped, damaged, rejected } = this.#before
+    const now = this.#progress
+    return {
+      ...now,
+      shipped: now.shipped + shipped,
+      damaged: now.damaged + damaged,
+      rejected: now.rejected + rejected,
+    }
+  }
+
+  start(): void {
+    // The sources run as they are, the release is compiled: the thread's file has the extension of this one.
+    const entry = new URL(`./shipping-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
+    const worker = new Worker(entry, {
+      workerData: this.#options.settings,
+      resourceLimits,
+      // Not the flags of this process. Node 22 calls `node:sqlite` experimental.
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      name: 'ledger shipper',
+    })
+    this.#worker = worker
+    // Books that can wait on disk keep no process alive.
+    worker.unref()
+    worker.on('message', (report: Report) => this.#reported(report))
+    worker.on('error', error => this.#options.log.error({ err: error }, 'the thread that ships the ledger failed'))
+    worker.once('exit', () => this.#ended(worker))
+    // Those that the thread before did not answer.
+    for (const [id, flush] of this.#flushes) this.#ask(id, flush)
+  }
+
+  /** As `Shipper.flush`. */
+  async flush(timeout: number): Promise<boolean> {
+    if (this.#stopping) return false
+    const id = ++this.#lastId
+    const deadline = performance.now() + timeout
+    return new Promise(resolve => {
+      const timer = setTimeout(() => flush.done(false), timeout + grace)
+      const flush: Flush = {
+        deadline,
+        done: complete => {
+          clearTimeout(timer)
+          this.#flushes.delete(id)
+          resolve(complete)
+        },
+      }
+      this.#flushes.set(id, flush)
+      this.#ask(id, flush)
+    })
+  }
+
+  /** As `Shipper.stop`. */
+  async stop(timeout: number): Promise<void> {
+    this.#stopping = true
+    clearTimeout(this.#timer)
+    const worker = this.#worker
+    if (worker === undefined) return
+    const ended = new Promise<void>(resolve => worker.once('exit', () => resolve()))
+    const timer = setTimeout(() => void worker.terminate(), timeout + grace)
+    worker.ref()
+    worker.postMessage({ do: 'stop', timeout } satisfies Order)
+    await ended
+    clearTimeout(timer)
+  }
+
+  #ask(id: number, { deadline }: Flush): void {
+    const timeout = Math.max(0, deadline - performance.now())
+    this.#worker?.postMessage({ do: 'flush', id, timeout } satisfies Order)
+  }
+
+  #reported(report: Report): void {
+    switch (report.what) {
+      case 'progress':
+        this.#progress = report.progress
+        this.#pause = firstPause
+        break
+      case 'listing':
+        this.#options.onListing(report.listing)
+        break
+      case 'flushed':
+        this.#flushes.get(report.id)?.done(report.complete)
+        break
+      case 'log':
+        this.#options.log[report.level](report.fields, report.message)
+        break
+      case 'stopped':
+        break
+    }
+  }
+
+  #ended(worker: Worker): void {
+    if (this.#worker === worker) this.#worker = undefined
+    if (this.#stopping) {
+      for (const { done } of this.#flushes.values()) done(false)
+      return
+    }
+    const { shipped, damaged, rejected } = this.progress
+    this.#before = { shipped, damaged, rejected }
+    this.#progress = { ...this.#progress, shipped: 0, damaged: 0, rejected: 0 }
+    this.#options.log.error({ retry_ms: this.#pause }, 'the thread that ships the ledger ended; it is started again')
+    this.#timer = setTimeout(() => this.start(), this.#pause)
+    this.#timer.unref()
+    this.#pause = Math.min(maxPause, this.#pause * 2)
+  }
+}
