@@ -179,7 +179,10 @@ export async function createRuntime(
     reloader,
     secrets,
     close() {
-      closing ??= shutDown(gateway, governed, doors, app, demo).then(() => secrets.close())
+      closing ??= shutDown(gateway, governed, doors, app, demo).then(() => {
+        authentication.close()
+        secrets.close()
+      })
       return closing
     },
   }

@@ -18,6 +18,7 @@ import type { Outcome } from './execution/outcome.ts'
 import type { Gateway } from './gateway.ts'
 import { attributionOf } from './identity/attribution.ts'
 import { authorizeCall } from './identity/authorize-call.ts'
+import { aliased } from './identity/authorize-model.ts'
 import { reserve } from './reservation/reserve-call.ts'
 
 /** Levels of lists and objects in a request; far more than any schema has, far less than overflows a stack. */

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { encodeBody } from '../../src/governance/ledger/bodies/body-line.ts'
@@ -14,7 +15,7 @@ import type { SpendRecord } from '../../src/governance/ledger/spend-record.ts'
 import { resetSpend } from '../../src/governance/ledger/spend-reset.ts'
 import { Secret } from '../../src/platform/security/secret.ts'
 import { openStore } from '../../src/platform/store/open-store.ts'
-import type { Store } from '../../src/platform/store/store.ts'
+import { type Store, StoreUnavailable } from '../../src/platform/store/store.ts'
 import { inTransaction } from '../../src/platform/store/transaction.ts'
 import { type Service, services, startPostgres } from '../harness/services.ts'
 
@@ -42,7 +43,16 @@ describe.each(stores)('on $name', ({ name, available }) => {
     const sink = sinks.get(store)
     if (sink === undefined) return shipBatch(store, batch, now)
     const texts = [...batch.records.map(encodeRecord), ...batch.bodies.map(encodeBody)]
-    return sink.ship({ ...batch, lines: texts.map(json => ({ json, end: batch.to })) }, now).fresh
+    const stretch = { ...batch, lines: texts.map(json => ({ json, end: batch.to })) }
+    for (;;) {
+      try {
+        return sink.ship(stretch, now).fresh
+      } catch (error) {
+        // It waits without a promise, and whoever holds the lock is in this very thread.
+        if (!(error instanceof StoreUnavailable)) throw error
+        await pause(5)
+      }
+    }
   }
 
   /** Empty. */
@@ -50,7 +60,7 @@ describe.each(stores)('on $name', ({ name, available }) => {
     if (name === 'SQLite, on a connection of its own') {
       const path = join(folder, `${++databases}.db`)
       const store = await openStore({ kind: 'sqlite', path })
-      sinks.set(store, new SqliteSink(path, 1000))
+      sinks.set(store, new SqliteSink(path, 10))
       return store
     }
     if (postgres === undefined) return openStore({ kind: 'memory' })

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { PlannedLimit } from '../../governance/limits/planned-limit.ts'
 import type { LeaseItem, SharedState } from '../../platform/shared-state/shared-state.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
@@ -23,6 +24,8 @@ export class OutageBook {
   readonly #owed = new Map<string, Owed>()
   #delivering = false
   #serial = 0
+  /** All replicas deliver when contact is back, and in containers all of them are process 1. */
+  readonly #prefix = `outage:${randomBytes(9).toString('base64url')}:`
   readonly #forget: () => void
 
   constructor(state: SharedState, log: Logger) {
@@ -81,7 +84,7 @@ export class OutageBook {
 
   /** As a lease, because only leases seed a counter that was lost; what the seed brings is in it already. */
   async #bring(some: readonly Owed[]): Promise<void> {
-    const id = `outage:${process.pid}:${++this.#serial}`
+    const id = `${this.#prefix}${(++this.#serial).toString(36)}`
     const amounts = some.map(({ amount }) => amount)
     const items = some.map(({ item }, index): LeaseItem => {
       const { seed } = item
