@@ -50,6 +50,7 @@ export function renderTable(results: Results): string {
     '× relay',
     '× Portkey',
     'CPU µs/req',
+    'relay ÷',
     'p50 +ms',
     'p99 +ms',
     'RSS MiB',
@@ -71,6 +72,7 @@ export function renderTable(results: Results): string {
         ratio(chunks, relay?.chunksPerSecond),
         ratio(chunks, portkeyStreams?.chunksPerSecond),
         own ? '' : fixed(median(subject.cpuMicrosPerRequest), 1),
+        own ? '' : ratio(median(relay?.cpuMicrosPerRequest ?? []), subject.cpuMicrosPerRequest),
         own ? `(${fixed(median(subject.p50), 2)})` : fixed(median(subject.p50) - median(direct?.p50 ?? []), 2),
         own ? `(${fixed(median(subject.p99), 2)})` : fixed(median(subject.p99) - median(direct?.p99 ?? []), 2),
         fixed(subject.rssAfterMiB ?? Number.NaN, 0),
@@ -148,6 +150,21 @@ export function verdicts(results: Results): string[] {
   judge('added p50 in ms', median(gateway.p50) - median(direct?.p50 ?? []), 0.25, false)
   judge('RSS after the run in MiB', gateway.rssAfterMiB ?? Number.NaN, 130, false)
   judge('cold start in ms', median(gateway.coldStartMs), 600, false)
+  for (const id of ['governed', 'governed-redis'] as const) {
+    const governed = of(id)
+    if (governed === undefined) continue
+    const { name, plainPerSecond, cpuMicrosPerRequest, errors } = governed
+    // On a machine that does other work only processor time compares: the relay's over the gateway's.
+    const cpu = median(relay?.cpuMicrosPerRequest ?? []) / median(cpuMicrosPerRequest)
+    judge(
+      `throughput as a share of the bare relay: ${name}`,
+      median(plainPerSecond) / median(relay?.plainPerSecond ?? []),
+      0.5,
+      true,
+    )
+    judge(`processor time of the bare relay as a share of: ${name}`, cpu, 0.5, true)
+    judge(`errors: ${name}`, errors, 0, false)
+  }
   const { scaling } = results
   if (scaling === undefined) {
     judge('2 workers as a multiple of 1', median(two?.plainPerSecond ?? []) / plain, 1.7, true)

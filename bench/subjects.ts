@@ -1,13 +1,23 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { nodePath, root } from '../test/harness/gateway.ts'
+import { makeGovernedKey, startRedis } from './governed.ts'
 import type { CoreLayout } from './machine.ts'
 import { freePort, hasCommand, type Program, startProgram, untilServed } from './program.ts'
 
-export type SubjectId = 'direct' | 'nginx' | 'bare-relay' | 'gateway' | 'gateway-2' | 'portkey' | 'portkey-streams'
+export type SubjectId =
+  | 'direct'
+  | 'nginx'
+  | 'bare-relay'
+  | 'gateway'
+  | 'gateway-2'
+  | 'governed'
+  | 'governed-redis'
+  | 'portkey'
+  | 'portkey-streams'
 
 /** Something that relays chat completions to the mock upstream. */
 export interface Subject {
@@ -19,6 +29,8 @@ export interface Subject {
   readonly program: Program | undefined
   /** Milliseconds from spawning to the first answer. */
   readonly coldStart: number | undefined
+  /** Ends what was started for this subject alone. */
+  readonly release?: () => Promise<void>
   /** Why streams are not measured; undefined when a whole one came through. */
   readonly streamDefect: string | undefined
 }
@@ -40,6 +52,8 @@ export const subjectNames: Record<SubjectId, string> = {
   'bare-relay': 'bare node:http + undici relay',
   gateway: 'this gateway, 1 worker',
   'gateway-2': 'this gateway, 2 workers',
+  governed: 'this gateway, key of team and user, all limits, ledger',
+  'governed-redis': 'the same with its limits in Redis',
   portkey: 'Portkey gateway, as npm installs it',
   'portkey-streams': 'Portkey, server pinned to 1.12.0',
 }
@@ -109,6 +123,33 @@ export async function startSubject(id: SubjectId, context: SubjectContext, cores
       if (id === 'gateway-2') args.push('--num_workers', '2')
       return started(id, port, auth(key), [...command, ...args], id === 'gateway-2' ? layout.two : one, folder)
     }
+    case 'governed':
+    case 'governed-redis': {
+      const redis = id === 'governed-redis' ? await startRedis(context) : undefined
+      const key = 'sk-bench-master'
+      const config = join(folder, `${id}.yaml`)
+      writeFileSync(config, gatewayConfig(upstream, key, redis?.port))
+      const port = await freePort()
+      const args = ['--config', config, '--port', String(port), '--host', '127.0.0.1']
+      const env = { ROUTEIQ_DATA_DIR: mkdtempSync(join(folder, `${id}-`)) }
+      const release = async (): Promise<void> => redis?.program.stop()
+      try {
+        const plain = await started(
+          id,
+          port,
+          auth(key),
+          [...gatewayCommand(context.sources), ...args],
+          one,
+          folder,
+          env,
+        )
+        const headers = auth(await makeGovernedKey(plain.url, key))
+        return { ...plain, headers, release }
+      } catch (error) {
+        await release()
+        throw error
+      }
+    }
     case 'portkey':
     case 'portkey-streams': {
       const script = installPortkey(id === 'portkey' ? undefined : portkeyServerVersion)
@@ -173,7 +214,7 @@ function plainRelay(): string {
 }
 
 /** Two deployments of one model group, a price, a master key: routing, auth, cost and metrics are on; no log per call. */
-function gatewayConfig(upstream: string, key: string): string {
+function gatewayConfig(upstream: string, key: string, redisPort?: number): string {
   const deployment = (id: string): object => ({
     model_name: 'gpt-4o-mini',
     litellm_params: { model: 'openai/gpt-4o-mini', api_base: `${upstream}/v1`, api_key: 'sk-bench' },
@@ -181,7 +222,11 @@ function gatewayConfig(upstream: string, key: string): string {
   })
   return stringify({
     model_list: [deployment('bench-a'), deployment('bench-b')],
-    router_settings: { routing_strategy: 'simple-shuffle', num_retries: 2 },
+    router_settings: {
+      routing_strategy: 'simple-shuffle',
+      num_retries: 2,
+      ...(redisPort === undefined ? {} : { redis_host: '127.0.0.1', redis_port: redisPort }),
+    },
     litellm_settings: { callbacks: ['prometheus'] },
     general_settings: { master_key: key },
     routeiq: { egress: { allow_cidrs: ['127.0.0.0/8'] }, log_level: 'warn' },

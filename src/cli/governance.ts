@@ -30,6 +30,9 @@ import type { Logger } from '../platform/telemetry/logger.ts'
 import type { MetricsRegistry } from '../platform/telemetry/metrics.ts'
 import { dataDirectory } from './data-directory.ts'
 
+/** Milliseconds. The thread that ships takes 50 ms of processor to start, which the first calls shall have. */
+const shipAfter = 1000
+
 export interface GovernanceOptions {
   readonly loaded: LoadedConfig
   readonly configPath: string | undefined
@@ -87,7 +90,14 @@ export async function openGovernance(options: GovernanceOptions): Promise<Runnin
       staleFor: routeiq.identity_stale_seconds * 1000,
     },
   })
-  const ledger = openLedger({ directory: join(data.path, 'ledger'), store, storeOptions: place, log, clock })
+  const ledger = openLedger({
+    directory: join(data.path, 'ledger'),
+    store,
+    storeOptions: place,
+    startAfter: shipAfter,
+    log,
+    clock,
+  })
   audit.start()
   const spend = new StoreSpend(store, clock)
   const local = new MemoryState()

@@ -181,7 +181,7 @@ export async function createRuntime(
     close() {
       closing ??= shutDown(gateway, governed, doors, app, demo).then(() => {
         authentication.close()
-        secrets.close()
+        return secrets.close()
       })
       return closing
     },

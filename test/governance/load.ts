@@ -20,6 +20,8 @@ export interface CallPlan {
   readonly url: string
   readonly key: string
   readonly body: string
+  /** `x-litellm-call-id`, where the caller brings its own. */
+  readonly id?: string | undefined
 }
 
 /** Calls made as cheaply as this process can, so that the gateways are what is busy. */
@@ -31,13 +33,17 @@ export class Caller {
   }
 
   /** Never rejects: status 0 says that no head came. */
-  async call({ url, key, body }: CallPlan): Promise<Sent> {
+  async call({ url, key, body, id }: CallPlan): Promise<Sent> {
     let sent: Sent = { status: 0, id: '', complete: false, body: '', cost: 0, headers: {} }
     try {
       const answer = await request(`${url}/v1/chat/completions`, {
         method: 'POST',
         dispatcher: this.#agent,
-        headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${key}`,
+          ...(id === undefined ? {} : { 'x-litellm-call-id': id }),
+        },
         body,
       })
       const { statusCode: status, headers } = answer

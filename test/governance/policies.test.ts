@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { configure, deployment, eventually, metric } from '../control/setup.ts'
+import { configure, deployment, eventually, get, metric } from '../control/setup.ts'
 import { type Gateway, startGateway } from '../harness/gateway.ts'
 import { chat, type StreamAnswer, send } from '../harness/http.ts'
 import { startUpstream, type Upstream } from '../upstream/server.ts'
@@ -160,13 +160,12 @@ describe.each([1, 2])('access policies, %i workers', workers => {
 
   it('on dry run decide nothing, and are counted and logged', async () => {
     const key = await newKey(gateway)
-    const before = metric((await send(`${gateway.url}/metrics`)).text, 'routeiq_policy_decisions_total', {
+    const before = metric((await get(gateway, '/metrics')).text, 'routeiq_policy_decisions_total', {
       policy: 'dry',
     })
     expect((await ask(key, 'small', { metadata: { tags: ['dry'] } })).status).toBe(200)
     await gateway.waitForLog(/access policy would have decided \(dry run\)/)
-    const text = (await send(`${gateway.url}/metrics`)).text
-    console.log(text.slice(0,300), text.split('\n').filter(l => l.includes('polic')))
+    const text = (await get(gateway, '/metrics')).text
     expect(metric(text, 'routeiq_policy_decisions_total', { policy: 'dry', dry_run: 'true', effect: 'deny' })).toBe(
       before + 1,
     )

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../platform/clock.ts'
 import { openStore } from '../../platform/store/open-store.ts'
@@ -107,7 +108,7 @@ describe.each([{ thread: 'the thread that appends' }, { thread: 'a thread of its
       await until(() => ledger.backlog().bytes === 0)
       expect(ledger.backlog()).toMatchObject({ records: 0, oldestAt: undefined, shipped: 500, dropped: 0 })
       expect((await store.db.selectFrom('keys').select('spend').executeTakeFirst())?.spend).toBe(1000)
-      expect(journalFiles()).toHaveLength(1)
+      await until(() => journalFiles().length === 1)
     })
 
     it('closes in time with the store down; the next start brings the rest', async () => {
@@ -245,9 +246,28 @@ describe.each([{ thread: 'the thread that appends' }, { thread: 'a thread of its
       await written(ledger, record())
       await until(async () => (await rows()) === 1)
       for (const name of journalFiles()) rmSync(join(directory, name))
-      await pause(100)
+      await until(() => ledger.backlog().directoryBytes === 0)
       await written(ledger, record())
       await until(async () => (await rows()) === 2)
     })
   },
 )
+
+it('a thread that ends is started again, and ships what it left', async () => {
+  const threads: Worker[] = []
+  const seen = (worker: Worker): void => void threads.push(worker)
+  process.on('worker', seen)
+  try {
+    const ledger = start({ storeOptions: { kind: 'sqlite', path: join(folder, 'store.db') } })
+    await written(ledger, record())
+    expect(await ledger.flush(10_000)).toBe(true)
+    await threads.at(-1)?.terminate()
+    await written(ledger, record())
+    // Asked while there is no thread: the next one is told.
+    expect(await ledger.flush(20_000)).toBe(true)
+    expect(await rows()).toBe(2)
+    expect(ledger.backlog()).toMatchObject({ shipped: 2, bytes: 0 })
+  } finally {
+    process.off('worker', seen)
+  }
+})

@@ -30,6 +30,8 @@ export interface LedgerOptions {
   readonly ship?: boolean
   /** Milliseconds between two looks at the journal. Default 250. */
   readonly interval?: number
+  /** Milliseconds after which a thread of its own begins to ship: others have more to do at a start. Default 0. */
+  readonly startAfter?: number
   /** Records per transaction. Default 500. */
   readonly batchSize?: number
   /** Bytes the journal may take while the store is down. Default 2 GB. */
@@ -151,7 +153,7 @@ interface ShippingContext {
 }
 
 function shipperFor(
-  { store, storeOptions, log, ship = true, interval = 250, batchSize = 500 }: LedgerOptions,
+  { store, storeOptions, log, ship = true, interval = 250, batchSize = 500, startAfter = 0 }: LedgerOptions,
   journal: Journal,
   { directory, instance, clock, segmentAge }: ShippingContext,
 ): Shipper | ThreadShipper {
@@ -159,7 +161,7 @@ function shipperFor(
   const place = storeOptions === undefined ? undefined : storePlace(storeOptions)
   if (place !== undefined && ship) {
     const settings = { directory, instance, interval, batchSize, segmentAge, store: place }
-    return new ThreadShipper({ settings, log, onListing })
+    return new ThreadShipper({ settings, log, onListing, startAfter })
   }
   const sink = new StoreSink(store)
   return new Shipper({ directory, instance, sink, clock, log, ship, interval, batchSize, segmentAge, onListing })

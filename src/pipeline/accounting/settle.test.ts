@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { GatewayMetrics } from '../../platform/telemetry/gateway-metrics.ts'
 import { createLogger } from '../../platform/telemetry/logger.ts'
 import type { Call } from '../call.ts'
-import type { Gateway } from '../gateway.ts'
+import type { Books, Gateway } from '../gateway.ts'
 import { deployment, price } from '../routing/routing.fixtures.ts'
 import { finishedCall, hop, tokens } from './accounting.fixtures.ts'
 import { ExplainLog } from './explain.ts'
@@ -15,7 +15,8 @@ function settled(call: Call): { metrics: string; lines: Record<string, unknown>[
   const metrics = new GatewayMetrics()
   const log = createLogger({ stream: { write: line => void lines.push(JSON.parse(line) as Record<string, unknown>) } })
   const explain = new ExplainLog(10)
-  settle({ metrics, log, explain } as unknown as Gateway, call)
+  const ledger: Books = { accepting: true, append: (_record, done) => done?.(true) }
+  settle({ metrics, log, explain, ledger } as unknown as Gateway, call)
   const text = metrics.render()
   metrics.close()
   return { metrics: text, lines, explain }

@@ -1,3 +1,4 @@
+import type { Principal } from '../../governance/authentication/principal.ts'
 import type { CostLine, SpendCaller, SpendRecord, SpendTokens } from '../../governance/ledger/spend-record.ts'
 import type { Call } from '../call.ts'
 import type { Cost } from './cost.ts'
@@ -54,8 +55,21 @@ export function spendRecord(call: Call, cost: Cost | undefined, now: number, dur
   }
 }
 
+/** The last caller of each identity: most calls of a key differ in nothing that is told of their caller. */
+const callers = new WeakMap<Principal, SpendCaller>()
+
 function spendCaller({ identity, attribution, address }: Call): SpendCaller {
-  return {
+  const known = callers.get(identity)
+  if (
+    known !== undefined &&
+    known.address === address &&
+    known.endUser === attribution.endUser &&
+    known.sessionId === attribution.sessionId &&
+    known.agentId === attribution.agentId
+  ) {
+    return known
+  }
+  const caller: SpendCaller = {
     token: identity.proof === 'master_key' ? undefined : identity.token,
     keyAlias: identity.keyAlias,
     userId: identity.userId,
@@ -67,4 +81,6 @@ function spendCaller({ identity, attribution, address }: Call): SpendCaller {
     sessionId: attribution.sessionId,
     address,
   }
+  callers.set(identity, caller)
+  return caller
 }

@@ -174,6 +174,7 @@ function unseeded(item: LeaseItem): LeaseItem {
 class Lease implements AttemptLease {
   readonly id: string
   readonly state: SharedState
+  renewal = -1
   readonly #planned: readonly PlannedLimit[]
   readonly #renewals: Renewals
   #ended = false

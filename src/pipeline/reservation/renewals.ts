@@ -1,4 +1,5 @@
 import type { SharedState } from '../../platform/shared-state/shared-state.ts'
+import { Slots } from '../../platform/slots.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
 
 /** Milliseconds a lease lives without renewal: how long a killed process keeps what it had reserved. */
@@ -12,13 +13,15 @@ const batch = 5000
 export interface Renewable {
   readonly id: string
   readonly state: SharedState
+  /** Its place among the renewals; they set it. */
+  renewal: number
 }
 
 /** Keeps the leases of running calls alive: all of them in one message, three times in a lease's life, however many there are. */
 export class Renewals {
   readonly #log: Logger
   readonly #leaseTime: number
-  readonly #leases = new Set<Renewable>()
+  readonly #leases = new Slots<Renewable>()
   #timer: NodeJS.Timeout | undefined
 
   /** @param leaseTime milliseconds */
@@ -28,12 +31,12 @@ export class Renewals {
   }
 
   add(lease: Renewable): void {
-    this.#leases.add(lease)
+    lease.renewal = this.#leases.add(lease)
     if (this.#timer === undefined) this.#timer = setInterval(() => this.#round(), this.#leaseTime / renewals).unref()
   }
 
   remove(lease: Renewable): void {
-    this.#leases.delete(lease)
+    if (this.#leases.at(lease.renewal) === lease) this.#leases.remove(lease.renewal)
   }
 
   get size(): number {

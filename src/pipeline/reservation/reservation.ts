@@ -16,6 +16,7 @@ export class Reservation implements ShownReservation {
   readonly values: readonly CounterValue[]
   /** Where it was taken: shared state, or this process alone while that is away. */
   readonly state: SharedState
+  renewal = -1
   /** The group whose answer is charged. */
   #served: GroupFacts
   readonly #close: (reservation: Reservation, used: readonly number[] | undefined, actual: Amounts | undefined) => void

@@ -2,7 +2,7 @@ import { closeSync, fdatasync, fdatasyncSync, ftruncateSync, mkdirSync, openSync
 import { join } from 'node:path'
 import type { Clock } from '../../../platform/clock.ts'
 import type { Logger } from '../../../platform/telemetry/logger.ts'
-import { sealLine } from './line.ts'
+import { sealedBound, sealInto } from './line.ts'
 import { type Listing, monotonicMs } from './listing.ts'
 import { segmentName } from './segments.ts'
 
@@ -32,9 +32,9 @@ export interface JournalOptions {
 /** Told when the record is on disk (true), or is not: kept in memory for now, or dropped (false). */
 export type Appended = (written: boolean) => void
 
-/** Characters that wait for the end of the turn; more are written at once. */
+/** Bytes that wait for the end of the turn; more are written at once. */
 const maxPending = 262_144
-/** Characters kept in memory while the disk takes nothing: the calls that were under way when it stopped. */
+/** Bytes kept in memory while the disk takes nothing: the calls that were under way when it stopped. */
 const maxHeld = 16_777_216
 const retryAfter = 1000
 const fsyncEvery = 1000
@@ -46,7 +46,9 @@ const fsyncEvery = 1000
  */
 export class Journal {
   readonly #options: JournalOptions
-  #pending = ''
+  /** Lines as they will be on disk: nothing of a record outlives its turn as an object. */
+  readonly #pending = Buffer.allocUnsafeSlow(maxPending)
+  #pendingBytes = 0
   #waiting: Appended[] = []
   #pendingCount = 0
   /** Settled in this turn; told in its `setImmediate`, never from inside `append`. */
@@ -66,8 +68,8 @@ export class Journal {
   /** Bytes of the files of other instances, as last listed. */
   #othersBytes = 0
   #failing = false
-  #held: { readonly text: string; readonly count: number }[] = []
-  #heldLength = 0
+  #held: { readonly bytes: Buffer; readonly count: number }[] = []
+  #heldBytes = 0
   #retryTimer: NodeJS.Timeout | undefined
   #fsyncTimer: NodeJS.Timeout | undefined
   #closed = false
@@ -121,10 +123,14 @@ export class Journal {
       return
     }
     this.#appended++
-    this.#pending += sealLine(json)
-    this.#pendingCount++
+    const bound = sealedBound(json)
+    if (this.#pendingBytes + bound > maxPending) this.#write()
     if (done !== undefined) this.#waiting.push(done)
-    if (this.#pending.length > maxPending) this.#write()
+    this.#pendingCount++
+    if (bound > maxPending) {
+      const line = Buffer.allocUnsafeSlow(bound)
+      this.#writeLines(line.subarray(0, sealInto(line, 0, json)))
+    } else this.#pendingBytes = sealInto(this.#pending, this.#pendingBytes, json)
     this.#schedule()
   }
 
@@ -184,7 +190,7 @@ export class Journal {
   #hasRoom(): boolean {
     const { maxBytes, segmentBytes, onFull } = this.#options
     const limit = onFull === 'refuse' ? maxBytes + segmentBytes : maxBytes
-    return this.directoryBytes + this.#pending.length < limit
+    return this.directoryBytes + this.#pendingBytes < limit
   }
 
   #schedule(): void {
@@ -198,20 +204,24 @@ export class Journal {
 
   #write(): void {
     if (this.#pendingCount === 0) return
-    const text = this.#pending
+    this.#writeLines(this.#pending.subarray(0, this.#pendingBytes))
+  }
+
+  /** Everything that is pending, which may be used again when it returns. */
+  #writeLines(lines: Buffer): void {
     const count = this.#pendingCount
     const done = this.#waiting
-    this.#pending = ''
+    this.#pendingBytes = 0
     this.#pendingCount = 0
+    const written = !this.#failing && this.#writeBytes(lines)
+    if (!written) this.#hold(lines, count)
+    if (done.length === 0) return
+    this.#told.push({ done, written })
     this.#waiting = []
-    const written = !this.#failing && this.#writeText(text)
-    if (!written) this.#hold(text, count)
-    if (done.length > 0) this.#told.push({ done, written })
   }
 
   /** False when it could not be written whole; nothing of it is then in the file, or only ahead of its end for good. */
-  #writeText(text: string): boolean {
-    const bytes = Buffer.from(text, 'utf8')
+  #writeBytes(bytes: Buffer): boolean {
     try {
       const file = this.#open()
       let at = 0
@@ -262,13 +272,13 @@ export class Journal {
     this.#scheduleRetry()
   }
 
-  #hold(text: string, count: number): void {
-    if (this.#heldLength + text.length > maxHeld) {
+  #hold(lines: Buffer, count: number): void {
+    if (this.#heldBytes + lines.length > maxHeld) {
       this.#drop(count)
       return
     }
-    this.#held.push({ text, count })
-    this.#heldLength += text.length
+    this.#held.push({ bytes: Buffer.from(lines), count })
+    this.#heldBytes += lines.length
   }
 
   #scheduleRetry(): void {
@@ -287,9 +297,9 @@ export class Journal {
       return
     }
     for (let chunk = this.#held[0]; chunk !== undefined; chunk = this.#held[0]) {
-      if (!this.#writeText(chunk.text)) return
+      if (!this.#writeBytes(chunk.bytes)) return
       this.#held.shift()
-      this.#heldLength -= chunk.text.length
+      this.#heldBytes -= chunk.bytes.length
     }
     this.#failing = false
     this.#options.log.info('the ledger journal is written again')

@@ -1,4 +1,4 @@
-import type { CostLine, SpendRecord } from '../spend-record.ts'
+import type { CostLine, SpendCaller, SpendRecord } from '../spend-record.ts'
 
 /**
  * A record as one line of JSON: a list whose first element is the version of the shape, then the fields in the order of
@@ -22,10 +22,7 @@ export function encodeRecord(record: SpendRecord): string {
   return (
     `[${recordVersion},${text(record.id)},${optional(record.callId)},${int(record.startedAt)},${int(record.endedAt)},` +
     `${text(record.route)},${text(record.operation)},${int(record.status)},${optional(record.error)},` +
-    `${optional(caller.token)},${optional(caller.keyAlias)},${optional(caller.userId)},${optional(caller.teamId)},` +
-    `${optional(caller.organizationId)},${optional(caller.projectId)},${optional(caller.agentId)},` +
-    `${optional(caller.endUser)},${optional(caller.sessionId)},${optional(caller.address)},` +
-    `${text(record.model)},${optional(record.modelGroup)},${optional(record.deploymentId)},` +
+    `${callerText(caller)},${text(record.model)},${optional(record.modelGroup)},${optional(record.deploymentId)},` +
     `${optional(record.provider)},${optional(record.upstreamModel)},` +
     `${int(record.cost)},${record.unpriced ? 1 : 0},${costLines(record.costLines)},` +
     `${int(tokens.input)},${int(tokens.output)},${int(tokens.cacheRead)},${int(tokens.cacheWrite)},` +
@@ -34,6 +31,21 @@ export function encodeRecord(record: SpendRecord): string {
     `${micros(latency.overhead)},${latency.ttft === undefined ? 'null' : micros(latency.ttft)},` +
     `${tagList(record.tags)},${metadata(record.metadata)}]`
   )
+}
+
+const callerTexts = new WeakMap<SpendCaller, string>()
+
+/** Calls of one caller share the object that says who it is, as long as nothing about it differs. */
+function callerText(caller: SpendCaller): string {
+  let json = callerTexts.get(caller)
+  if (json === undefined) {
+    json =
+      `${optional(caller.token)},${optional(caller.keyAlias)},${optional(caller.userId)},${optional(caller.teamId)},` +
+      `${optional(caller.organizationId)},${optional(caller.projectId)},${optional(caller.agentId)},` +
+      `${optional(caller.endUser)},${optional(caller.sessionId)},${optional(caller.address)}`
+    callerTexts.set(caller, json)
+  }
+  return json
 }
 
 /** @throws TypeError when the list is not what `encodeRecord` wrote. */

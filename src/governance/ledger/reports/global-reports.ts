@@ -182,6 +182,9 @@ export async function keyReport(db: Kysely<Tables>, range: Range) {
     }))
 }
 
+/** Of days, teams, keys and models: an answer of some 2 MB. */
+const maxDetails = 10_000
+
 /**
  * `/global/spend/report?group_by=team|customer`: per day and team (or customer) what each key spent on each model. Totals
  * are of everything; where there are more combinations than an answer holds, the cheapest are not told apart.
@@ -189,7 +192,10 @@ export async function keyReport(db: Kysely<Tables>, range: Range) {
 export async function groupedReport(db: Kysely<Tables>, range: Range, group: 'team' | 'customer') {
   const [totals, parts] = await Promise.all([
     sumDaily(db, range, ['date', 'entity_id'], { only: ['cost'] }),
-    sumDaily(db, range, ['date', 'entity_id', 'token', 'model'], { only: ['cost', 'input_tokens', 'output_tokens'] }),
+    sumDaily(db, range, ['date', 'entity_id', 'token', 'model'], {
+      limit: maxDetails,
+      only: ['cost', 'input_tokens', 'output_tokens'],
+    }),
   ])
   const ids = totals.map(row => row.entity_id)
   const names = group === 'team' ? await namesOf(db, 'teams', ids) : new Map<string, string>()

@@ -5,7 +5,7 @@ const mostShare = 0.5
 const smallBacklog = 64_000_000
 const largeBacklog = 256_000_000
 /** Milliseconds; nothing is in flight when nobody wrote for so long. */
-const quiet = 600
+const quiet = 1500
 const longestPause = 1000
 
 /**

@@ -8,6 +8,8 @@ export interface ThreadShipperOptions {
   readonly settings: ThreadSettings
   readonly log: Logger
   readonly onListing: (listing: Listing) => void
+  /** Milliseconds after which the thread is started; a flush starts it at once. */
+  readonly startAfter: number
 }
 
 interface Flush {
@@ -16,7 +18,7 @@ interface Flush {
 }
 
 /** A thread needs no more: a batch at a time, and what V8 may keep of garbage before it collects. */
-const resourceLimits = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 }
+const resourceLimits = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 3 }
 /** Milliseconds until a thread that ended is started again; doubles up to the last, from its first successful step anew. */
 const firstPause = 200
 const maxPause = 30_000
@@ -52,6 +54,16 @@ export class ThreadShipper {
   }
 
   start(): void {
+    this.#startIn(this.#options.startAfter)
+  }
+
+  #startIn(milliseconds: number): void {
+    this.#timer = setTimeout(() => this.#open(), milliseconds)
+    this.#timer.unref()
+  }
+
+  #open(): void {
+    clearTimeout(this.#timer)
     // The sources run as they are, the release is compiled: the thread's file has the extension of this one.
     const entry = new URL(`./shipping-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
     const worker = new Worker(entry, {
@@ -87,7 +99,9 @@ export class ThreadShipper {
         },
       }
       this.#flushes.set(id, flush)
-      this.#ask(id, flush)
+      // One that failed is given its pause; the flush waits for the next.
+      if (this.#worker === undefined && this.#pause === firstPause) this.#open()
+      else this.#ask(id, flush)
     })
   }
 
@@ -140,8 +154,7 @@ export class ThreadShipper {
     this.#before = { shipped, damaged, rejected }
     this.#progress = { ...this.#progress, shipped: 0, damaged: 0, rejected: 0 }
     this.#options.log.error({ retry_ms: this.#pause }, 'the thread that ships the ledger ended; it is started again')
-    this.#timer = setTimeout(() => this.start(), this.#pause)
-    this.#timer.unref()
+    this.#startIn(this.#pause)
     this.#pause = Math.min(maxPause, this.#pause * 2)
   }
 }

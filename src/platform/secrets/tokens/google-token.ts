@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { importPKCS8, SignJWT } from 'jose'
 import { refusedWith, SecretUnavailable } from '../backend.ts'
 import { callFor, jsonOf, numberField, type SecretServices, setting, textField } from '../call.ts'
 import { type Expiring, Renewing } from './renewing.ts'
@@ -22,6 +21,8 @@ async function ofServiceAccount(file: string, services: SecretServices): Promise
   const address = account.tokenUri ?? 'https://oauth2.googleapis.com/token'
   const now = Math.floor(services.epoch() / 1000)
   let assertion: string
+  // Loaded when needed: 46 files that most gateways never use.
+  const { importPKCS8, SignJWT } = await import('jose')
   try {
     const key = await importPKCS8(account.privateKey, 'RS256')
     assertion = await new SignJWT({ scope })

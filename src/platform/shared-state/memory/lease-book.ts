@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts'
+import { NamedSlots } from '../../slots.ts'
 import {
   type CounterValue,
   DuplicateLease,
@@ -50,7 +51,7 @@ const roomSearch = 2000
  */
 export class LeaseBook {
   readonly #counters = new Map<string, Counter>()
-  readonly #leases = new Map<string, Lease>()
+  readonly #leases = new NamedSlots<Lease>()
   readonly #expiries = new Expiries<Lease>()
   readonly #records = new Expiries<Lease>()
   readonly #clock: Pick<Clock, 'epoch'>
@@ -138,7 +139,7 @@ export class LeaseBook {
       ends,
       live: true,
     }
-    this.#leases.set(id, lease)
+    this.#leases.add(id, lease)
     this.#expiries.add(lease, now, ttl)
     return { granted: true, values }
   }
