@@ -110,17 +110,19 @@ describe('keys', () => {
 describe('every route', () => {
   const all = routes.flatMap(route => route.paths.map(path => ({ ...route, path })))
 
-  it('is listed, and only health and the metrics switch are public', () => {
+  it('is listed, and only health, the metrics switch and the description of the API are public', () => {
     expect(all.length).toBeGreaterThan(30)
     const open = all.filter(route => route.permission === 'public').map(route => route.path)
     expect(open.sort()).toEqual([
       '/',
       '/_health/live',
       '/_health/ready',
+      '/docs',
       '/health/liveliness',
       '/health/liveness',
       '/health/readiness',
       '/metrics',
+      '/openapi.json',
     ])
   })
 

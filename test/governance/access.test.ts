@@ -87,7 +87,7 @@ describe('allowed_ips', () => {
     })
     const both = await Promise.all(['192.0.2.2', '192.0.2.3'].map(ip => call('/add/allowed_ip', ip, '203.0.113.7')))
     expect(both.map(answer => answer.status)).toEqual([200, 200])
-    expect(((await from('203.0.113.7', '/get/allowed_ips')).json?.['data'] as string[]).sort()).toEqual([
+    expect(((await from('203.0.113.7', '/get/allowed_ips')).json!['data'] as string[]).sort()).toEqual([
       '192.0.2.1',
       '192.0.2.2',
       '192.0.2.3',
@@ -164,7 +164,7 @@ describe('lists of routes', () => {
     expect(wrong.status).toBe(401)
     const narrow = await newKey(gateway, { models: ['n'] })
     const own = await bare('GET', '/v1/models', undefined, { authorization: `Bearer ${narrow}` })
-    expect((own.json?.['data'] as Json[]).map(model => model['id'])).toEqual(['n'])
+    expect((own.json!['data'] as Json[]).map(model => model['id'])).toEqual(['n'])
   })
 })
 
