@@ -7,5 +7,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // Most of a test's time is waiting for processes it started: two at a time also where a machine has two cores.
+    minWorkers: 2,
+    maxWorkers: 3,
   },
 })

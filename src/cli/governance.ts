@@ -6,9 +6,11 @@ import type { GuardedRoute } from '../governance/authorization/permission.ts'
 import { Cipher } from '../governance/encryption/cipher.ts'
 import { Governance } from '../governance/governance.ts'
 import { type Ledger, openLedger } from '../governance/ledger/ledger.ts'
+import { Retention, type RetentionSettings } from '../governance/ledger/retention/retention.ts'
 import { type Alerts, noAlerts } from '../governance/limits/alerts.ts'
 import { BudgetReset } from '../governance/limits/budget-reset.ts'
 import { compileEnforcement } from '../governance/limits/compile-enforcement.ts'
+import { parseDuration } from '../governance/limits/durations.ts'
 import { StoreRuleSource } from '../governance/limits/rule-source.ts'
 import type { SpendSource } from '../governance/limits/spend-source.ts'
 import { StoreSpend } from '../governance/limits/store-spend.ts'
@@ -99,6 +101,8 @@ export async function openGovernance(options: GovernanceOptions): Promise<Runnin
     clock,
   })
   audit.start()
+  const retention = new Retention({ store, state, clock, log, settings: () => retentionSettings(options.loaded) })
+  retention.start()
   const spend = new StoreSpend(store, clock)
   const local = new MemoryState()
   const rules = new StoreRuleSource({ store, clock })
@@ -135,6 +139,7 @@ export async function openGovernance(options: GovernanceOptions): Promise<Runnin
     async close(timeout) {
       budgetReset.close()
       governance.close()
+      retention.close()
       await reservations.close()
       await local.close()
       await ledger.close(timeout)
@@ -144,6 +149,23 @@ export async function openGovernance(options: GovernanceOptions): Promise<Runnin
       await closeStore(store)
     },
   }
+}
+
+function retentionSettings({ config }: LoadedConfig): RetentionSettings {
+  const { general_settings: general } = config
+  return {
+    period: lengthOf(general.maximum_spend_logs_retention_period),
+    interval: lengthOf(general.maximum_spend_logs_retention_interval),
+    cron: general.maximum_spend_logs_cleanup_cron,
+  }
+}
+
+/** Milliseconds of `90d`; months count thirty days. */
+function lengthOf(text: string | undefined): number | undefined {
+  const duration = parseDuration(text)
+  if (duration === undefined) return undefined
+  const unit = duration.unit === 'ms' ? 1 : 86_400_000 * (duration.unit === 'months' ? 30 : 1)
+  return duration.length * unit
 }
 
 /** `general_settings.alerting: [webhook]` and the URL LiteLLM takes it from. */

@@ -9,6 +9,7 @@ import { nestingDepth } from '../translate/json-depth.ts'
 import { responseHeaders } from './accounting/response-headers.ts'
 import { sendBody } from './accounting/send-body.ts'
 import { settle } from './accounting/settle.ts'
+import { refusedRecord } from './accounting/spend-record.ts'
 import { Call } from './call.ts'
 import { callOptions } from './call-options.ts'
 import type { Door } from './door.ts'
@@ -169,16 +170,31 @@ function requestId(request: IncomingMessage): string {
   return typeof own === 'string' && isRequestId(own) ? own : newId()
 }
 
-/** An error before there is a call: bad field, no place. */
+/** An error before there is a call: bad field, no place. It is booked like any other end. */
 function refuse(gateway: Gateway, arrival: Arrival, id: string, failure: GatewayError): void {
-  gateway.metrics
-    .group(undefined, arrival.door.route)
-    .finished(failure.status, performance.now() - arrival.startedAt, 0, failure.code)
-  const { response } = arrival
-  if (response.headersSent || response.destroyed) return
-  const headers = ['content-type', 'application/json', 'x-litellm-call-id', id]
-  if (failure.retryAfter !== undefined) headers.push('retry-after', String(Math.ceil(failure.retryAfter)))
-  sendBody(response, failure.status, headers, arrival.door.errorBody(failure, id))
+  const { door, identity, address, response } = arrival
+  const duration = performance.now() - arrival.startedAt
+  const ownId = arrival.request.headers['x-litellm-call-id'] === undefined
+  const asked = arrival.pathModel ?? arrival.body.json['model']
+  const record = refusedRecord({
+    id: ownId ? id : newId(),
+    callId: ownId ? undefined : id,
+    door,
+    identity,
+    address,
+    model: typeof asked === 'string' ? asked.slice(0, 256) : '',
+    status: failure.status,
+    error: failure.code,
+    startedAt: Math.floor(gateway.clock.epoch() - duration),
+    duration,
+  })
+  gateway.ledger.append(record, () => {
+    gateway.metrics.group(undefined, door.route).finished(failure.status, duration, 0, failure.code)
+    if (response.headersSent || response.destroyed) return
+    const headers = ['content-type', 'application/json', 'x-litellm-call-id', id]
+    if (failure.retryAfter !== undefined) headers.push('retry-after', String(Math.ceil(failure.retryAfter)))
+    sendBody(response, failure.status, headers, door.errorBody(failure, id))
+  })
 }
 
 function asGatewayError(gateway: Gateway, error: unknown, { body }: Arrival): GatewayError {

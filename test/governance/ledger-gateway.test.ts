@@ -89,3 +89,18 @@ it('every answer a client received to its last byte is in the books once, whenev
   const total = rows.reduce((sum, { cost }) => sum + cost, 0)
   expect(Math.round(Number(row!['spend']) * 1e9)).toBe(total)
 }, 120_000)
+
+it('calls that were refused before they began are in the books, too', async () => {
+  const gateway = await start()
+  const key = await newKey(gateway, { models: ['m'], user_id: 'refused' })
+  const target = { url: gateway.url, key }
+  expect((await chat(target, 'other', 'hi')).status).toBe(403)
+  expect((await chat(target, 'm', 'hi', { messages: 'none' })).status).toBe(400)
+  expect((await chat(target, 'm', 'hi')).status).toBe(200)
+  const logs = await eventually(async () => {
+    const rows = (await done(gateway, 'GET', '/spend/logs?user_id=refused')) as unknown as Json[]
+    return rows.length === 3 ? rows : undefined
+  })
+  expect(logs.map(row => row['status']).sort()).toEqual(['failure', 'failure', 'success'])
+  await gateway.stop()
+})

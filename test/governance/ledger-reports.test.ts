@@ -492,6 +492,27 @@ describe('reconciliation', () => {
     db.close()
   })
 
+  it('follows a spend that was set by hand: row, counter and ledger begin again together', async () => {
+    const key = await newKey(gateway, { max_budget: 10, budget_duration: '30d' })
+    const call = async (): Promise<number> => {
+      const answer = await chat({ url: gateway.url, key }, 'small', 'hello')
+      return Math.round(Number(answer.headers['x-litellm-response-cost']) * 1e9)
+    }
+    await call()
+    await done(gateway, 'POST', `/key/${tokenOf(key)}/reset_spend`, { reset_to: 0.5 })
+    const spent = 500_000_000 + (await call())
+    const counted = await eventually(async () => {
+      const report = await get('/v1/routeiq/reconciliation?all=true&limit=500')
+      const found = (report['rows'] as Json[]).find(({ id }) => id === tokenOf(key))!
+      return found['spend'] === spent ? found : undefined
+    })
+    expect(counted).toMatchObject({
+      ledger: spent,
+      difference: 0,
+      counters: [{ used: spent, ledger: spent, difference: 0 }],
+    })
+  })
+
   it('/global/spend/reset begins anew, keeps the ledger, and leaves nothing to reconcile', async () => {
     expect((await api(gateway, 'POST', '/global/spend/reset', {}, keys.ann)).status).toBe(403)
     const before = (await get('/global/spend'))['spend']

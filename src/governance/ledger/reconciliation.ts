@@ -97,7 +97,9 @@ export async function reconcile(
     const settings = { ...parseSettings(row.budget ?? undefined), ...parseSettings(row.settings ?? undefined) }
     const rules = rulesOf(scope, id, settings, row.budget_reset_at ?? undefined)
     const budgets = rules.filter(rule => rule.metric === 'budget')
-    const counters = await reconcileCounters({ store, state, calendar, now }, budgets)
+    // A period that has ended is begun anew within minutes; the counter ended with it.
+    const current = row.budget_reset_at === null || row.budget_reset_at > now ? ledger : undefined
+    const counters = await reconcileCounters({ store, state, calendar, now }, budgets, current)
     rows.push({ scope, id, spend: row.spend, ledger, difference: row.spend - ledger, counters })
   }
   const last = found.length < limit ? undefined : found.at(-1)
@@ -107,6 +109,8 @@ export async function reconcile(
 async function reconcileCounters(
   { store, state, calendar, now }: ReconciliationOptions,
   rules: readonly LimitRule[],
+  /** What the ledger has for the period of the row; undefined: it is over. */
+  ofRow: number | undefined,
 ): Promise<ReconciledCounter[]> {
   if (rules.length === 0) return []
   const values = await state.read(rules.map(counterOf))
@@ -115,7 +119,9 @@ async function reconcileCounters(
     const { used, reserved } = values[index] ?? { used: 0, reserved: 0 }
     const duration = rule.window?.kind === 'calendar' ? parseDuration(rule.window.duration) : undefined
     const since = duration === undefined ? undefined : calendar.window(duration, now).start
-    const ledger = await spentSince(store.db, rule, since)
+    // A budget that the row counts begins again with it, also when its spend was set by hand in the middle of a window.
+    const counted = rule.inRow === true && rule.model === undefined ? ofRow : undefined
+    const ledger = counted ?? (await spentSince(store.db, rule, since))
     const running = used !== 0 || reserved !== 0
     counters.push({ counter: counterOf(rule), used, reserved, ledger, difference: running ? used - ledger : null })
   }

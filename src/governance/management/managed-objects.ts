@@ -45,6 +45,12 @@ type Row<T extends ManagedTable> = Tables[T] & {
   readonly created_by: string | null
 }
 
+/** What came of writing more rows beside an object's own. */
+export interface Further {
+  readonly audit: readonly AuditEvent[]
+  readonly notices: readonly ChangeNotice[]
+}
+
 /** Fields every new row gets. */
 export type Stamps =
   | 'settings'
@@ -99,7 +105,7 @@ export class ManagedObjects<T extends ManagedTable> {
     caller: Caller,
     columns: Omit<Tables[T], Stamps>,
     fields: Readonly<Record<string, unknown>>,
-    more?: (trx: Kysely<Tables>) => Promise<readonly AuditEvent[]>,
+    more?: (trx: Kysely<Tables>) => Promise<Further>,
   ): Promise<Row<T>> {
     const now = this.#management.clock.epoch()
     const row = {
@@ -114,11 +120,11 @@ export class ManagedObjects<T extends ManagedTable> {
       const id = this.#idOf(row)
       if ((await this.find(id, trx)) !== undefined) throw this.#taken(id)
       await insertRow(trx, this.kind.table, row)
-      const further = (await more?.(trx)) ?? []
+      const further = await more?.(trx)
       return {
         result: undefined,
-        audit: [this.#event(caller, 'created', row, undefined, this.show(row)), ...further],
-        notices: this.kind.notices(row),
+        audit: [this.#event(caller, 'created', row, undefined, this.show(row)), ...(further?.audit ?? [])],
+        notices: [...this.kind.notices(row), ...(further?.notices ?? [])],
       }
     })
     return row

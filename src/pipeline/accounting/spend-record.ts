@@ -1,6 +1,8 @@
 import type { Principal } from '../../governance/authentication/principal.ts'
 import type { CostLine, SpendCaller, SpendRecord, SpendTokens } from '../../governance/ledger/spend-record.ts'
 import type { Call } from '../call.ts'
+import type { Door } from '../door.ts'
+import type { Attribution } from '../identity/attribution.ts'
 import type { Cost } from './cost.ts'
 
 const noTokens: SpendTokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0 }
@@ -55,10 +57,71 @@ export function spendRecord(call: Call, cost: Cost | undefined, now: number, dur
   }
 }
 
+/** What a call is known by that was refused before there was one: a bad field, a model not allowed, no place. */
+export interface Refused {
+  readonly id: string
+  readonly callId: string | undefined
+  readonly door: Pick<Door, 'route' | 'operation'>
+  readonly identity: Principal
+  readonly address: string
+  /** As asked for, where it could be read. */
+  readonly model: string
+  readonly status: number
+  readonly error: string
+  /** Epoch ms. */
+  readonly startedAt: number
+  /** Milliseconds. */
+  readonly duration: number
+}
+
+const nobodyElse: Attribution = {
+  endUser: undefined,
+  sessionId: undefined,
+  agentId: undefined,
+  tags: [],
+  metadata: undefined,
+}
+
+/** Its entry in the books: it cost nothing, and it happened. */
+export function refusedRecord(call: Refused): SpendRecord {
+  const { duration } = call
+  return {
+    id: call.id,
+    callId: call.callId,
+    startedAt: call.startedAt,
+    endedAt: call.startedAt + duration,
+    route: call.door.route,
+    operation: call.door.operation,
+    status: call.status,
+    error: call.error,
+    caller: spendCaller({ ...call, attribution: nobodyElse }),
+    model: call.model,
+    modelGroup: undefined,
+    deploymentId: undefined,
+    provider: undefined,
+    upstreamModel: undefined,
+    cost: 0,
+    unpriced: false,
+    costLines: noLines,
+    tokens: noTokens,
+    stream: false,
+    cacheHit: false,
+    attempts: 0,
+    fallbacks: 0,
+    latency: { total: duration, upstream: 0, overhead: duration, ttft: undefined },
+    tags: call.identity.tags,
+    metadata: undefined,
+  }
+}
+
 /** The last caller of each identity: most calls of a key differ in nothing that is told of their caller. */
 const callers = new WeakMap<Principal, SpendCaller>()
 
-function spendCaller({ identity, attribution, address }: Call): SpendCaller {
+function spendCaller({
+  identity,
+  attribution,
+  address,
+}: Pick<Call, 'identity' | 'attribution' | 'address'>): SpendCaller {
   const known = callers.get(identity)
   if (
     known !== undefined &&

@@ -62,8 +62,6 @@ const spendLogs = {
     disable_spend_updates: 'No spend totals.',
     disable_error_logs: 'No error log in the database.',
     store_prompts_in_spend_logs: ['Prompts in the spend log.', false],
-    maximum_spend_logs_retention_interval: 'How often old entries are removed.',
-    maximum_spend_logs_cleanup_cron: 'When old entries are removed.',
     maximum_spend_logs_cleanup_batch_size: ['Entries removed at a time.', 1000],
     maximum_spend_logs_cleanup_max_batches: ['Batches per clean-up.', 500],
     maximum_spend_logs_cleanup_run_budget: ['Time limit of a clean-up.', '5m'],
@@ -71,7 +69,6 @@ const spendLogs = {
     always_include_stream_usage: 'Usage in every stream.',
   }),
   ...laterControl({
-    maximum_spend_logs_retention_period: 'How long spend entries are kept.',
     scope_spend_list_endpoints_to_caller: ['Callers see their own spend only.', true],
   }),
 }

@@ -41,6 +41,12 @@ export const generalSettings = section(
       'How often models kept in the database are read again; changes are pushed besides.',
       { unit: 's' },
     ),
+    maximum_spend_logs_retention_period: key(
+      name,
+      'How long calls stay in the ledger: `90d`. Default: for ever. Daily sums stay.',
+    ),
+    maximum_spend_logs_retention_interval: key(name, 'How often older ones are removed.', { default: '1d' }),
+    maximum_spend_logs_cleanup_cron: key(name, 'When they are removed (five fields, UTC), in place of the interval.'),
     user_api_key_cache_ttl: defaulted(
       seconds,
       60,

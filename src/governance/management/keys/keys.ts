@@ -8,6 +8,7 @@ import type { Principal } from '../../authentication/principal.ts'
 import { asToken, maskedKey, newKey, tokenOf } from '../../authentication/token-hash.ts'
 import { keyTypes } from '../../authorization/route-groups.ts'
 import { mayManage, maySee, notFound } from '../../authorization/tenancy.ts'
+import { startingSpend } from '../../ledger/spend-reset.ts'
 import { numberOf, parseSettings } from '../../objects/settings.ts'
 import type { Caller } from '../managed-objects.ts'
 import { budgetResetAt, expiresAt, type Management } from '../management.ts'
@@ -81,7 +82,10 @@ export class Keys {
     }
     await governance.change(async trx => {
       await refuseTaken(trx, row, 'new')
-      await trx.insertInto('keys').values(row).execute()
+      await trx
+        .insertInto('keys')
+        .values({ ...row, ...startingSpend(row.spend, now) })
+        .execute()
       return {
         result: undefined,
         audit: [this.#event(caller, 'created', row, undefined, keyObject(row))],
@@ -217,7 +221,11 @@ export class Keys {
     await governance.change(async trx => {
       await refuseTaken(trx, { ...after, key_alias: null }, 'new')
       await trx.deleteFrom('keys').where('token', '=', current.token).execute()
-      await trx.insertInto('keys').values(after).execute()
+      // The books know calls by the hash of their key: what was spent before is what the new hash starts with.
+      await trx
+        .insertInto('keys')
+        .values({ ...after, ...startingSpend(after.spend, now) })
+        .execute()
       await trx
         .updateTable('deprecated_keys')
         .set({ successor: after.token })
@@ -318,8 +326,8 @@ export class Keys {
   async #replace(caller: Caller, action: AuditAction, before: KeyRow, after: KeyRow): Promise<void> {
     await this.#management.governance.change(async trx => {
       if (after.key_alias !== before.key_alias) await refuseTaken(trx, after, 'known')
-      const { token, spend, ...columns } = after
-      await trx.updateTable('keys').set(columns).where('token', '=', token).execute()
+      const { token, spend } = after
+      await trx.updateTable('keys').set(changed(before, after)).where('token', '=', token).execute()
       // Spend moves all the time: it is only written where it was asked for.
       if (spend !== before.spend) await setSpend(this.#management, trx, spenderOf(after), spend)
       return {
@@ -344,6 +352,14 @@ export class Keys {
   ) {
     return { actor: caller.actor, action, objectKind: 'key', objectId: row.token, before, after } as const
   }
+}
+
+/** Columns that are another than before: the rest may have moved meanwhile (spend, windows, last use) and stays. */
+function changed(before: KeyRow, after: KeyRow): Partial<KeyRow> {
+  const { token: _token, spend: _spend, ...columns } = after
+  return Object.fromEntries(
+    Object.entries(columns).filter(([name, value]) => value !== before[name as keyof KeyRow]),
+  ) as Partial<KeyRow>
 }
 
 const spenderOf = (row: KeyRow): Spender => ({

@@ -75,7 +75,7 @@ export class Teams {
           requested,
         )
         members = added.members
-        return added.audit
+        return added
       },
     )
     return this.#shown(row, members)

@@ -146,7 +146,7 @@ export class Users {
             })
             .execute()
         }
-        return []
+        return { audit: [], notices: [{ kind: 'user', id: userId }] }
       },
     )
     const shown = this.#objects.show(row)
