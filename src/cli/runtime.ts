@@ -69,6 +69,7 @@ export async function createRuntime(
   const spend: SpendSource = {
     spent: (rule, since) =>
       running === undefined ? Promise.reject(new StoreUnavailable('not open yet')) : running.spend.spent(rule, since),
+    started: counter => running?.reservations.repair.watch(counter),
   }
   const services = snapshotServices(masterKey, demo.origin, {
     spend,

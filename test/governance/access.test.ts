@@ -338,6 +338,9 @@ describe('keys, customers and fallbacks', () => {
     })
     expect(anthropic.status).toBe(403)
     expect((await ask(key, { user: 'somebody-else' })).status).toBe(200)
+    // Of whom nothing is known yet, the very first call waits for the answer.
+    await done(gateway, 'POST', '/customer/new', { user_id: 'unseen-villain', blocked: true })
+    expect(await told(ask(key, { user: 'unseen-villain' }))).toEqual([403, 'permission_denied', 'user'])
     await done(gateway, 'POST', '/customer/unblock', { user_ids: ['villain'] })
     await eventually(async () => ((await ask(key, { user: 'villain' })).status === 200 ? true : undefined))
   })

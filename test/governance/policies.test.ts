@@ -16,8 +16,12 @@ describe.each([1, 2])('access policies, %i workers', workers => {
   let upstream: Upstream
   let gateway: Gateway
   const base = (): Json => ({
-    model_list: [deployment('small', upstream, 'small'), deployment('large', upstream, 'large')],
-    router_settings: { model_group_alias: { nick: 'large' }, num_retries: 0 },
+    model_list: [
+      deployment('small', upstream, 'small'),
+      deployment('large', upstream, 'large'),
+      deployment('any/*', upstream, 'any'),
+    ],
+    router_settings: { model_group_alias: { nick: 'large', wild: 'any/large' }, num_retries: 0 },
   })
   beforeAll(async () => {
     upstream = await startUpstream()
@@ -27,7 +31,7 @@ describe.each([1, 2])('access policies, %i workers', workers => {
         routeiq: {
           trusted_proxies: ['127.0.0.1'],
           access_policies: [
-            { name: 'file-first', effect: 'deny', users: ['mallory'], models: ['large'] },
+            { name: 'file-first', effect: 'deny', users: ['mallory'], models: ['large', 'any/large'] },
             { name: 'dry', effect: 'deny', models: ['small'], tags: ['dry'], dry_run: true },
           ],
         },
@@ -54,7 +58,7 @@ describe.each([1, 2])('access policies, %i workers', workers => {
   it('of the file refuse a model under every name it goes by, and nothing else', async () => {
     const key = await newKey(gateway, { user_id: 'mallory', aliases: { mine: 'large' } })
     const before = upstream.requests.length
-    for (const model of ['large', 'nick', 'mine']) {
+    for (const model of ['large', 'nick', 'mine', 'any/large', 'wild']) {
       const refused = await ask(key, model)
       expect(told(refused)).toEqual(denied)
       expect(refused.text).toContain('file-first')

@@ -173,18 +173,20 @@ function limitRules(subject: Subject, membership: TeamMemberRow | undefined): re
     scope: Scope,
     id: string,
     row: { readonly settings?: string; readonly budget_id: string | null; readonly budget_reset_at: number | null },
-    counts: (rule: LimitRule) => boolean = () => true,
+    adapt: (rule: LimitRule) => LimitRule = rule => rule,
   ): void => {
     const budget = row.budget_id === null ? undefined : budgets.get(row.budget_id)
     // What the object says itself wins over its budget tier.
     const settings = { ...parseSettings(budget?.settings), ...defined(parseSettings(row.settings)) }
-    rules.push(...rulesOf(scope, id, settings, row.budget_reset_at ?? undefined).filter(counts))
+    rules.push(...rulesOf(scope, id, settings, row.budget_reset_at ?? undefined).map(adapt))
   }
   if (organization !== undefined) add('organization', organization.organization_id, organization)
   if (team !== undefined) add('team', team.team_id, team)
   if (membership !== undefined) add('team_member', `${membership.team_id}/${membership.user_id}`, membership)
-  // A key of a team is charged to the team, not to the personal budget of its user; the user's rates hold for all its keys.
-  if (user !== undefined) add('user', user.user_id, user, rule => team === undefined || rule.metric !== 'budget')
+  // A key of a team keeps to the team's budget, not to the personal one of its user, whose `spend` counts the call all the
+  // same (LiteLLM's rule); the user's rates hold for all its keys.
+  const paidByTeam = (rule: LimitRule): LimitRule => (rule.metric === 'budget' ? { ...rule, countOnly: true } : rule)
+  if (user !== undefined) add('user', user.user_id, user, team === undefined ? undefined : paidByTeam)
   if (project !== undefined) add('project', project.project_id, project)
   if (key !== undefined) add('key', key.token, key)
   return rules

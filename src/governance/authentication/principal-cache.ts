@@ -18,6 +18,16 @@ interface Entry {
   readonly known: Known
   /** Monotonic ms at which it was looked up. */
   readonly at: number
+  readonly generation: number
+}
+
+/** Milliseconds a store that is slow to answer may hold up a caller who is known from before. */
+const patience = 1000
+
+interface Loading {
+  readonly known: Promise<Known>
+  /** Resolves when the store has been waited for long enough. */
+  readonly late: Promise<undefined>
 }
 
 export interface PrincipalCacheOptions {
@@ -41,10 +51,12 @@ export class PrincipalCache {
   readonly #entries: LRUCache<string, Entry>
   /** Apart, so that a flood of wrong keys cannot push out those of real callers. */
   readonly #absent: LRUCache<string, Entry>
-  readonly #loading = new Map<string, Promise<Known>>()
+  readonly #loading = new Map<string, Loading>()
   readonly #options: PrincipalCacheOptions
   /** Grows with every invalidation: a look-up that began before one is not kept. */
   #generation = 0
+  /** Entries of earlier generations may be out of date: good for as long as the store is away, and no longer. */
+  #current = 0
 
   constructor(options: PrincipalCacheOptions) {
     this.#options = options
@@ -60,7 +72,8 @@ export class PrincipalCache {
   find(token: string): Known | Promise<Known> {
     const now = this.#options.clock.now()
     const entry = this.#entries.get(token)
-    if (entry !== undefined && now - entry.at < this.#options.ttl) return entry.known
+    if (entry !== undefined && entry.generation >= this.#current && now - entry.at < this.#options.ttl)
+      return entry.known
     const absent = this.#absent.get(token)
     if (absent !== undefined && now - absent.at < this.#options.absentTtl) return absent.known
     return this.#load(token, entry, now)
@@ -70,12 +83,15 @@ export class PrincipalCache {
     let loading = this.#loading.get(token)
     if (loading === undefined) {
       const generation = this.#generation
-      loading = this.#options.load(token)
+      loading = {
+        known: this.#options.load(token),
+        late: new Promise(resolve => setTimeout(() => resolve(undefined), patience).unref()),
+      }
       this.#loading.set(token, loading)
-      loading
+      loading.known
         .then(known => {
           if (generation !== this.#generation) return
-          const entry = { known, at: this.#options.clock.now() }
+          const entry = { known, at: this.#options.clock.now(), generation }
           if (known.principal === undefined) {
             this.#entries.delete(token)
             this.#absent.set(token, entry)
@@ -87,18 +103,19 @@ export class PrincipalCache {
         .catch(() => undefined)
         .finally(() => this.#loading.delete(token))
     }
+    if (stale === undefined || now - stale.at >= this.#options.staleFor) return loading.known
     try {
-      return await loading
-    } catch (error) {
-      if (stale !== undefined && now - stale.at < this.#options.staleFor) return stale.known
-      throw error
+      return (await Promise.race([loading.known, loading.late])) ?? stale.known
+    } catch {
+      return stale.known
     }
   }
 
   invalidate({ kind, id }: Invalidation): void {
     this.#generation++
     if (kind === 'all') {
-      this.#entries.clear()
+      // Messages were missed, and the store may be away as well: what is known is asked for again, not forgotten.
+      this.#current = this.#generation
       this.#absent.clear()
       return
     }

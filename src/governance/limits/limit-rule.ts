@@ -44,6 +44,8 @@ export interface LimitRule {
    * was spent in them is summed from the ledger.
    */
   readonly inRow?: boolean | undefined
+  /** Calls count and are never refused: somebody else pays, and `spend` has them all the same. */
+  readonly countOnly?: boolean | undefined
 }
 
 /** `seconds`: rolling from first use (rates). `calendar`: LiteLLM's durations, aligned to the calendar (`1d`, `7d`, `1mo`). */

@@ -165,8 +165,8 @@ export class LimitPlanner {
       const name = `${rule.scope}:${rule.metric}:${rule.model ?? ''}`
       limits.push(
         new PlannedLimit(rule, this.#services, {
-          countOnly: countOnly || (model.free && rule.metric === 'budget'),
-          hidden: shown.has(name),
+          countOnly: countOnly || rule.countOnly === true || (model.free && rule.metric === 'budget'),
+          hidden: shown.has(name) || rule.countOnly === true,
         }),
       )
       shown.add(name)

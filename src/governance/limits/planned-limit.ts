@@ -7,7 +7,7 @@ import type { LimitRule } from './limit-rule.ts'
 import { type ModelFacts, speaksOf } from './model-facts.ts'
 import type { Saturation } from './priorities.ts'
 import { counterOf } from './rules.ts'
-import type { SpendSource } from './spend-source.ts'
+import type { CountedSpend, SpendSource } from './spend-source.ts'
 
 /** What a call uses: an estimate before it, the truth after it. Whole numbers. */
 export interface Amounts {
@@ -51,6 +51,7 @@ export class PlannedLimit {
   readonly #strictWhen: Saturation | undefined
   readonly #enforcement: Enforcement
   readonly #seed: (() => Promise<number>) | undefined
+  readonly #spent: (() => Promise<number>) | undefined
   readonly #overdraft: boolean
   #window: Window
   /** Epoch ms from which `#window` is another one. */
@@ -69,10 +70,11 @@ export class PlannedLimit {
     this.#strictWhen = options.strictWhen
     this.#enforcement = enforcement
     // Spend is in the books and rates are not: a lost budget counter is found again, a lost minute is forgiven.
-    this.#seed =
+    this.#spent =
       rule.metric === 'budget' && rule.scope !== 'session'
         ? () => spend.spent(rule, this.windowStart(clock.epoch()))
         : undefined
+    this.#seed = this.#spent === undefined ? undefined : () => this.#start(spend)
     this.#overdraft = rule.metric !== 'requests' && rule.metric !== 'parallel'
     this.#window = { kind: 'forever' }
     this.#windowEnd = Number.NEGATIVE_INFINITY
@@ -141,6 +143,22 @@ export class PlannedLimit {
     if (rule.scope === 'model_group') return rule.scopeId === model.name
     if (rule.scope === 'priority') return rule.scopeId.startsWith(`${model.name}:`)
     return speaksOf(rule, model)
+  }
+
+  /**
+   * The counter as the books know it, in the window of the last call. Undefined: they do not tell these calls apart, or
+   * tell them by the model that was asked, while the one that answered is charged.
+   */
+  get counted(): CountedSpend | undefined {
+    if (this.#spent === undefined || this.rule.model !== undefined) return undefined
+    return { key: this.counter, window: this.#window, spent: this.#spent }
+  }
+
+  async #start(spend: SpendSource): Promise<number> {
+    const value = (await this.#spent?.()) ?? 0
+    const { counted } = this
+    if (counted !== undefined) spend.started?.(counted)
+    return value
   }
 
   /** How full the group is, for the shares of its priorities. */

@@ -105,7 +105,9 @@ export class StoreRuleSource implements RuleSource {
       [this.#tags, 'tag'],
     ] as const) {
       if (kind !== 'all' && kind !== own) continue
-      if (id === undefined) cache.clear()
+      // Asked for again, and kept for as long as the store is away.
+      if (id === undefined)
+        for (const [name, entry] of cache.entries()) cache.set(name, { ...entry, at: Number.NEGATIVE_INFINITY })
       else cache.delete(id)
     }
   }

@@ -107,6 +107,17 @@ describe('the authenticator', () => {
     await expect(ask({ authorization: 'sk-a' })).rejects.toMatchObject({ status: 503 })
   })
 
+  it('remembers callers through missed messages while the store is away, and asks again when it can', async () => {
+    const { ask, cache, byToken, state } = gatewayWith({ 'sk-a': holder('sk-a') })
+    await ask({ authorization: 'sk-a' })
+    state.down = true
+    cache.invalidate({ kind: 'all', id: '' })
+    expect(await ask({ authorization: 'sk-a' })).toMatchObject({ token: tokenOf('sk-a') })
+    state.down = false
+    byToken.set(tokenOf('sk-a'), holder('sk-a', {}, 'key_blocked'))
+    await expect(ask({ authorization: 'sk-a' })).rejects.toMatchObject({ code: 'key_blocked' })
+  })
+
   it('forgets a caller whose key, team or user changed, also while it is looked up', async () => {
     const { ask, cache, byToken, state } = gatewayWith({ 'sk-a': holder('sk-a', { teamId: 't' }) })
     const token = tokenOf('sk-a')

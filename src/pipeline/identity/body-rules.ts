@@ -70,10 +70,10 @@ export function checkBody(
   headers: IncomingHttpHeaders,
   { endUser }: Attribution,
 ): void {
-  require(principal.enforcedParams, body, 'the key')
+  demand(principal.enforcedParams, body, 'the key')
   if (rules === undefined) return
-  require(rules.required, body, 'general_settings.enforced_params')
-  if (isServiceAccount(principal)) require(rules.requiredOfServiceAccounts, body, 'service_account_settings')
+  demand(rules.required, body, 'general_settings.enforced_params')
+  if (isServiceAccount(principal)) demand(rules.requiredOfServiceAccounts, body, 'service_account_settings')
   if (rules.endUser && endUser === undefined) {
     throw new GatewayError('missing_field', "'user' is required here: name the end user the call is for.", {
       param: 'user',
@@ -83,7 +83,7 @@ export function checkBody(
   if (rules.noSwitches) refuseSwitches(body, principal, '')
 }
 
-function require(names: readonly string[], body: Body, by: string): void {
+function demand(names: readonly string[], body: Body, by: string): void {
   for (const name of names) {
     if (valueAt(body, name) !== undefined) continue
     throw new GatewayError('missing_field', `'${name}' is required here (${by}).`, { param: name })

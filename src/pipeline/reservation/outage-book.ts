@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { PlannedLimit } from '../../governance/limits/planned-limit.ts'
 import type { LeaseItem, SharedState } from '../../platform/shared-state/shared-state.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
+import type { CounterRepair } from './counter-repair.ts'
 import { defaultLeaseTime } from './renewals.ts'
 
 /** Counters remembered; the spend of further ones is found again when their counters are next seeded from the books. */
@@ -16,10 +17,12 @@ interface Owed {
 
 /**
  * What calls used of lasting counters (budgets, quotas by the day) while shared state was away: brought there when it is
- * back, so that an outage is no free budget.
+ * back, so that an outage is no free budget. What the books know as well is left to `CounterRepair`: a counter that another
+ * process has started from the books meanwhile has it already.
  */
 export class OutageBook {
   readonly #state: SharedState
+  readonly #repair: CounterRepair
   readonly #log: Logger
   readonly #owed = new Map<string, Owed>()
   #delivering = false
@@ -28,8 +31,9 @@ export class OutageBook {
   readonly #prefix = `outage:${randomBytes(9).toString('base64url')}:`
   readonly #forget: () => void
 
-  constructor(state: SharedState, log: Logger) {
+  constructor(state: SharedState, repair: CounterRepair, log: Logger) {
     this.#state = state
+    this.#repair = repair
     this.#log = log
     this.#forget = state.onReconnect(() => void this.deliver())
   }
@@ -44,6 +48,11 @@ export class OutageBook {
       const amount = used[i]
       if (item === undefined || amount === undefined || amount === 0) continue
       if (item.window.kind !== 'until' && item.window.kind !== 'forever') continue
+      const counted = limits[i]?.counted
+      if (counted !== undefined) {
+        this.#repair.watch(counted)
+        continue
+      }
       const owed = this.#owed.get(item.key)
       if (owed !== undefined) owed.amount += amount
       else if (this.#owed.size < maxCounters) this.#owed.set(item.key, { item, amount })

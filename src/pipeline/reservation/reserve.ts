@@ -19,6 +19,7 @@ import { StoreUnavailable } from '../../platform/store/store.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
 import type { ModelGroup } from '../routing/types.ts'
 import { AttemptLeases } from './attempt-leases.ts'
+import { CounterRepair } from './counter-repair.ts'
 import { type Estimate, type Estimated, estimate } from './estimate.ts'
 import { factsOf, type GroupFacts } from './group-facts.ts'
 import { OutageBook } from './outage-book.ts'
@@ -65,6 +66,8 @@ export class Reservations {
   readonly #leaseTime: number
   readonly #renewals: Renewals
   readonly #outage: OutageBook
+  /** Of budget counters that have missed calls. */
+  readonly repair: CounterRepair
   /** Limits of deployments and vendors. */
   readonly attempts: AttemptLeases
   /** Callers may choose the ids of their calls; two leases of one id would share a limit. */
@@ -76,7 +79,8 @@ export class Reservations {
     this.#services = services
     this.#leaseTime = services.leaseTime ?? defaultLeaseTime
     this.#renewals = new Renewals(services.log, this.#leaseTime)
-    this.#outage = new OutageBook(services.state, services.log)
+    this.repair = new CounterRepair(services.state, services.clock, services.log)
+    this.#outage = new OutageBook(services.state, this.repair, services.log)
     this.attempts = new AttemptLeases(services)
   }
 
@@ -114,6 +118,7 @@ export class Reservations {
     this.#renewals.close()
     this.attempts.close()
     this.#outage.close()
+    this.repair.close()
     if (this.#services.state.available) await this.#outage.deliver()
   }
 

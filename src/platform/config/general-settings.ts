@@ -34,7 +34,11 @@ export const generalSettings = section(
     database_connection_timeout: key(seconds, 'Longest wait for a database connection.', { default: 5, unit: 's' }),
     database_statement_timeout: key(seconds, 'Time limit of a statement.', { default: 30, unit: 's' }),
     database_lock_timeout: key(seconds, 'Longest wait for a lock.', { default: 10, unit: 's' }),
-    database_socket_timeout: key(seconds, 'Silence after which the server counts as lost.', { default: 35, unit: 's' }),
+    database_socket_timeout: key(
+      seconds,
+      'Longest wait for one statement. A silent server that takes no new connection either counts as lost within seconds.',
+      { default: 35, unit: 's' },
+    ),
     proxy_config_reload_interval_seconds: defaulted(
       seconds,
       30,

@@ -10,14 +10,23 @@ const probeInterval = 1000
 export class Availability {
   readonly #probe: () => Promise<void>
   readonly #onChange: ((available: boolean, reason: string) => void) | undefined
+  readonly #onConfirmed: ((reason: string) => void) | undefined
   #reason: string | undefined
   #suspicious = false
   #stopped = false
 
-  /** @param probe resolves when the database answers; must end by itself */
-  constructor(probe: () => Promise<void>, onChange?: (available: boolean, reason: string) => void) {
+  /**
+   * @param probe resolves when the database answers; must end by itself
+   * @param onConfirmed a probe has failed: nothing that waits for the database will be answered
+   */
+  constructor(
+    probe: () => Promise<void>,
+    onChange?: (available: boolean, reason: string) => void,
+    onConfirmed?: (reason: string) => void,
+  ) {
     this.#probe = probe
     this.#onChange = onChange
+    this.#onConfirmed = onConfirmed
   }
 
   get available(): boolean {
@@ -38,12 +47,15 @@ export class Availability {
     void this.#recover()
   }
 
-  /** An idle connection broke, which may mean nothing: looks, and only then judges. */
+  /** An idle connection broke or a statement takes long, which may mean nothing: looks, and only then judges. */
   suspect(): void {
     if (this.#stopped || this.#suspicious || this.#reason !== undefined) return
     this.#suspicious = true
     this.#probe()
-      .catch(error => this.lost(error))
+      .catch(error => {
+        this.lost(error)
+        this.#onConfirmed?.(this.reason)
+      })
       .finally(() => {
         this.#suspicious = false
       })
@@ -66,6 +78,7 @@ export class Availability {
         return
       } catch (error) {
         this.#reason = error instanceof Error ? error.message : String(error)
+        this.#onConfirmed?.(this.#reason)
         await pause(probeInterval, undefined, { ref: false })
       }
     }

@@ -1,6 +1,8 @@
+import type { Principal } from '../../governance/authentication/principal.ts'
 import type { Deployment } from '../../pipeline/deployment.ts'
 import type { Gateway } from '../../pipeline/gateway.ts'
 import { type ProbeResult, probeDeployments } from '../../pipeline/health-probe.ts'
+import { mayUse } from '../../pipeline/identity/authorize-model.ts'
 import { version } from '../../platform/version.ts'
 import type { Route, RouteContext } from '../route.ts'
 
@@ -15,7 +17,7 @@ export function healthRoutes(gateway: Gateway): Route[] {
     { ...open, paths: ['/health/liveliness', '/health/liveness'], handle: () => '"I\'m alive!"' },
     { ...open, paths: ['/_health/live'], handle: () => ({ status: 'alive', service: 'routeiq' }) },
     { ...open, paths: ['/health/readiness', '/_health/ready'], handle: context => readiness(gateway, context) },
-    { ...guarded, paths: ['/_health/models'], permission: 'llm', handle: () => models(gateway) },
+    { ...guarded, paths: ['/_health/models'], permission: 'llm', handle: ({ identity }) => models(gateway, identity) },
     { ...guarded, paths: ['/health'], permission: 'admin', handle: context => health(gateway, context) },
     {
       ...open,
@@ -42,10 +44,12 @@ function readiness(gateway: Gateway, { reply }: RouteContext): object {
   }
 }
 
-/** What routing knows of each deployment; asks nobody. */
-function models(gateway: Gateway): object {
+/** What routing knows of each deployment that the caller may use; asks nobody. */
+function models(gateway: Gateway, caller: Principal | undefined): object {
+  const { snapshot } = gateway
+  const visible = snapshot.deployments.filter(({ group }) => caller === undefined || mayUse(snapshot, caller, group))
   return {
-    models: gateway.snapshot.deployments.map(deployment => {
+    models: visible.map(deployment => {
       const live = gateway.live.view(deployment)
       return {
         model_id: deployment.id,

@@ -9,12 +9,15 @@ export interface CompiledPolicy {
   readonly source: 'config' | 'database'
   readonly conditions: readonly Condition[]
   readonly exceptions: readonly Condition[]
+  /** It speaks of models, tools or tags, be it in its exceptions: routes that call no model are not its business. */
+  readonly aboutCalls: boolean
 }
 
 /** @throws PolicyInvalid */
 export function compilePolicy(policy: Policy, source: CompiledPolicy['source']): CompiledPolicy {
   const { unless } = policy
   const exceptions = unless === undefined ? [] : compileConditions(unless, opposite[policy.effect], 'unless.')
+  const all = [policy, unless ?? {}]
   return {
     name: policy.name,
     effect: policy.effect,
@@ -22,6 +25,7 @@ export function compilePolicy(policy: Policy, source: CompiledPolicy['source']):
     source,
     conditions: compileConditions(policy, policy.effect),
     exceptions,
+    aboutCalls: all.some(({ models, tools, tags }) => (models ?? tools ?? tags) !== undefined),
   }
 }
 
@@ -29,7 +33,8 @@ export function compilePolicy(policy: Policy, source: CompiledPolicy['source']):
 const opposite = { allow: 'deny', deny: 'allow' } as const
 
 /** Whether a policy holds for a question. */
-export function holds({ conditions, exceptions }: CompiledPolicy, question: AccessQuestion): Verdict {
+export function holds({ conditions, exceptions, aboutCalls }: CompiledPolicy, question: AccessQuestion): Verdict {
+  if (aboutCalls && question.call === 'none') return false
   const verdict = all(conditions, question)
   if (verdict === false || exceptions.length === 0) return verdict
   const excepted = all(exceptions, question)
@@ -82,13 +87,14 @@ export function explain(policies: readonly CompiledPolicy[], question: AccessQue
   return policies.map(policy => {
     const failed = policy.conditions.filter(({ holds }) => holds(question) !== true).map(({ name }) => name)
     const excepted = policy.exceptions.length > 0 && all(policy.exceptions, question) === true
+    const noCall = policy.aboutCalls && question.call === 'none'
     return {
       name: policy.name,
       effect: policy.effect,
       source: policy.source,
       dry_run: policy.dryRun,
       holds: holds(policy, question) === true,
-      because: [...failed, ...(excepted ? ['unless'] : [])],
+      because: [...(noCall ? ['no call to a model'] : []), ...failed, ...(excepted ? ['unless'] : [])],
     }
   })
 }

@@ -127,6 +127,18 @@ describe('conditions', () => {
   })
 })
 
+describe('a route that calls no model', () => {
+  it('is not the business of a policy about models, tools or tags, be they its exception', () => {
+    const set = policies(
+      { effect: 'deny', unless: { models: ['*-mini'] } },
+      { effect: 'deny', unless: { tags: ['x'] }, users: ['ann'] },
+    )
+    expect(decide(set, question({ call: 'none' })).effect).toBe('allow')
+    expect(decide(set, question()).policy?.name).toBe('p0')
+    expect(explain(set, question({ call: 'none' }))[0]).toMatchObject({ holds: false, because: ['no call to a model'] })
+  })
+})
+
 describe('order', () => {
   it('the first that holds decides; none: allowed', () => {
     const set = policies(

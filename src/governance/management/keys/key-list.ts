@@ -34,17 +34,20 @@ type KeyQuery<O> = SelectQueryBuilder<Tables, 'keys', O>
 
 /** The keys a caller may see, one page of them. */
 export async function listKeys(db: Kysely<Tables>, principal: Principal, filter: KeyFilter): Promise<KeyPage> {
-  const count = narrowed(db.selectFrom('keys'), principal, filter)
-    .select(eb => eb.fn.countAll<number | string>().as('total'))
-    .executeTakeFirst()
-  const keys = narrowed(db.selectFrom('keys'), principal, filter)
-    .selectAll()
-    .orderBy(filter.sortBy, filter.sortOrder)
-    .orderBy('token')
-    .limit(filter.size)
-    .offset((filter.page - 1) * filter.size)
-    .execute()
-  return { keys: await keys, total: Number((await count)?.total ?? 0) }
+  // Awaited together: were one left behind by the failure of the other, its own would end the process.
+  const [counted, keys] = await Promise.all([
+    narrowed(db.selectFrom('keys'), principal, filter)
+      .select(eb => eb.fn.countAll<number | string>().as('total'))
+      .executeTakeFirst(),
+    narrowed(db.selectFrom('keys'), principal, filter)
+      .selectAll()
+      .orderBy(filter.sortBy, filter.sortOrder)
+      .orderBy('token')
+      .limit(filter.size)
+      .offset((filter.page - 1) * filter.size)
+      .execute(),
+  ])
+  return { keys, total: Number(counted?.total ?? 0) }
 }
 
 export async function listAliases(

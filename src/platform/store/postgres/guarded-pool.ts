@@ -7,6 +7,11 @@ import { fromStatement, unreachable } from './postgres-error.ts'
 
 /** Statements that wait for a connection; beyond it the database cannot keep up and callers are told so. */
 const maxWaiting = 10_000
+/**
+ * Milliseconds of silence after which somebody looks whether the server is still there. A frozen one breaks no connection:
+ * unasked, its statements would wait for their socket's timeout, and callers with them.
+ */
+const silence = 1500
 /** What `pg-pool` says when all connections stay busy for too long: the server is slow, not gone. */
 const poolExhausted = 'timeout exceeded when trying to connect'
 
@@ -21,6 +26,8 @@ export class GuardedPool implements PostgresPool {
   /** Grows with every outage. Connections made before the last one are not used again: they may be dead unnoticed. */
   #generation = 0
   readonly #born = new WeakMap<PoolClient, number>()
+  /** What waits for the server. */
+  readonly #waiting = new Set<(error: StoreUnavailable) => void>()
 
   constructor(availability: Availability) {
     this.#availability = availability
@@ -42,6 +49,29 @@ export class GuardedPool implements PostgresPool {
     this.#generation++
   }
 
+  /** The server is away for certain: whoever waits for it is told, and the connections are not used again. */
+  interrupt(reason: string): void {
+    this.#generation++
+    const error = new StoreUnavailable(reason)
+    for (const reject of [...this.#waiting]) reject(error)
+  }
+
+  /** @throws StoreUnavailable when the server is found to be away meanwhile */
+  async awaited<T>(work: Promise<T>): Promise<T> {
+    let reject: (error: StoreUnavailable) => void = () => undefined
+    const interrupted = new Promise<never>((_, no) => {
+      reject = no
+    })
+    this.#waiting.add(reject)
+    const timer = setInterval(() => this.#availability.suspect(), silence).unref()
+    try {
+      return await Promise.race([work, interrupted])
+    } finally {
+      clearInterval(timer)
+      this.#waiting.delete(reject)
+    }
+  }
+
   async connect(): Promise<PostgresPoolClient> {
     if (!this.#availability.available) throw new StoreUnavailable(this.#availability.reason)
     const pool = this.#pool
@@ -51,7 +81,7 @@ export class GuardedPool implements PostgresPool {
     }
     try {
       const client = await this.#fresh(pool)
-      return new GuardedClient(client, this.#availability, () => this.#isFresh(client))
+      return new GuardedClient(client, this, this.#availability)
     } catch (error) {
       const outage = unreachable(error)
       if (!(error instanceof Error && error.message === poolExhausted)) this.#availability.lost(outage)
@@ -62,13 +92,17 @@ export class GuardedPool implements PostgresPool {
   /** Every old connection that it meets leaves the pool, so it meets at most as many as the pool has. */
   async #fresh(pool: Pool): Promise<PoolClient> {
     for (;;) {
-      const client = await pool.connect()
-      if (this.#isFresh(client)) return client
+      const connecting = pool.connect()
+      const client = await this.awaited(connecting).catch((error: unknown) => {
+        connecting.then(late => late.release(true)).catch(() => undefined)
+        throw error
+      })
+      if (this.isFresh(client)) return client
       client.release(true)
     }
   }
 
-  #isFresh(client: PoolClient): boolean {
+  isFresh(client: PoolClient): boolean {
     return this.#born.get(client) === this.#generation
   }
 
@@ -80,13 +114,15 @@ export class GuardedPool implements PostgresPool {
 
 class GuardedClient implements PostgresPoolClient {
   readonly #client: PoolClient
+  readonly #pool: GuardedPool
   readonly #availability: Availability
-  readonly #isFresh: () => boolean
+  /** A statement was left waiting: the connection answers others only after it. */
+  #abandoned = false
 
-  constructor(client: PoolClient, availability: Availability, isFresh: () => boolean) {
+  constructor(client: PoolClient, pool: GuardedPool, availability: Availability) {
     this.#client = client
+    this.#pool = pool
     this.#availability = availability
-    this.#isFresh = isFresh
   }
 
   query<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>
@@ -97,9 +133,16 @@ class GuardedClient implements PostgresPoolClient {
   }
 
   async #query(sql: string, values: readonly (string | number | null)[]): Promise<unknown> {
+    if (this.#abandoned) throw new StoreUnavailable(this.#availability.reason)
+    const asked = this.#client.query(sql, values as unknown[])
     try {
-      return await this.#client.query(sql, values as unknown[])
+      return await this.#pool.awaited(asked)
     } catch (error) {
+      if (error instanceof StoreUnavailable) {
+        this.#abandoned = true
+        asked.catch(() => undefined)
+        throw error
+      }
       const meaning = fromStatement(error)
       if (meaning instanceof StoreUnavailable) this.#availability.lost(meaning)
       throw meaning
@@ -107,6 +150,6 @@ class GuardedClient implements PostgresPoolClient {
   }
 
   release(destroy = false): void {
-    this.#client.release(destroy || !this.#isFresh())
+    this.#client.release(destroy || this.#abandoned || !this.#pool.isFresh(this.#client))
   }
 }

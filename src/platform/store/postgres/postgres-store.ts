@@ -13,6 +13,9 @@ import { typeParsers } from './type-parsers.ts'
 /** Milliseconds an idle connection is kept. */
 const idleTimeoutMillis = 30_000
 
+/** Milliseconds in which a server that is asked whether it is there has to connect, and again to answer. */
+const probeTimeout = 2500
+
 /** @throws StoreUnavailable, GatewayError: see `openStore` */
 export async function openPostgres(options: PostgresOptions): Promise<Store> {
   const url = readDatabaseUrl(options.url.reveal())
@@ -26,11 +29,12 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
       reached = await prepareDatabase(pg, config, url)
       guarded.use(new pg.Pool({ ...config, ...reached, types: typeParsers(pg.types) }))
     } else {
-      await ping(new pg.Client({ ...config, ...reached, query_timeout: config.connectionTimeoutMillis }))
-      guarded.renew()
+      const patience = Math.min(config.connectionTimeoutMillis ?? probeTimeout, probeTimeout)
+      await ping(new pg.Client({ ...config, ...reached, connectionTimeoutMillis: patience, query_timeout: patience }))
+      if (!availability.available) guarded.renew()
     }
   }
-  const availability = new Availability(contact, options.onAvailability)
+  const availability = new Availability(contact, options.onAvailability, reason => guarded.interrupt(reason))
   const guarded = new GuardedPool(availability)
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: guarded }) })
 
