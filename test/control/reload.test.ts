@@ -119,7 +119,7 @@ describe('reload under load', () => {
     expect(metric(metrics, 'routeiq_config_reloads_total', { result: 'refused' })).toBeGreaterThanOrEqual(200)
     expect(metric(metrics, 'litellm_proxy_failed_requests_metric_total')).toBe(0)
     await gateway.stop()
-  })
+  }, 240_000)
 })
 
 describe('a reload', () => {

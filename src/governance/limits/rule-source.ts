@@ -105,10 +105,13 @@ export class StoreRuleSource implements RuleSource {
       [this.#tags, 'tag'],
     ] as const) {
       if (kind !== 'all' && kind !== own) continue
-      // Asked for again, and kept for as long as the store is away.
-      if (id === undefined)
-        for (const [name, entry] of cache.entries()) cache.set(name, { ...entry, at: Number.NEGATIVE_INFINITY })
-      else cache.delete(id)
+      if (id !== undefined) {
+        cache.delete(id)
+        continue
+      }
+      // Asked for again, and kept for as long as the store is away. From a copy: setting an entry moves it to the front
+      // of what is being walked, which then has no end.
+      for (const [name, entry] of [...cache.entries()]) cache.set(name, { ...entry, at: Number.NEGATIVE_INFINITY })
     }
   }
 
