@@ -34,6 +34,8 @@ import { dataDirectory } from './data-directory.ts'
 
 /** Milliseconds. The thread that ships takes 50 ms of processor to start, which the first calls shall have. */
 const shipAfter = 1000
+/** Milliseconds in which a call is in the books while the store answers. */
+const shippedWithin = 5000
 
 export interface GovernanceOptions {
   readonly loaded: LoadedConfig
@@ -118,6 +120,7 @@ export async function openGovernance(options: GovernanceOptions): Promise<Runnin
     thresholds,
     clock,
     log,
+    shipping: () => (ledger.backlog().oldestAt ?? Number.POSITIVE_INFINITY) < clock.epoch() - shippedWithin,
     leaseTime: routeiq.limits.lease_seconds * 1000,
   })
   const budgetReset = new BudgetReset({

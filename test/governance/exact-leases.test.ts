@@ -53,6 +53,9 @@ async function start(processes: number, lease = leaseSeconds): Promise<Gateway[]
 
 /** Nobody's call: locks of background jobs, and the heartbeat, an operation without an argument. */
 const background = /:lock:|:window-ends \\t$/
+/** New counters are held against the books a few times in their first minutes. A call reads nothing it does not take. */
+const reading = /:window-ends \\x06/
+const mostReadings = 12
 
 /** Commands that clients sent to Redis for calls since the last time asked; those that scripts make are not among them. */
 async function monitor(): Promise<{ commands: () => string[]; close: () => void }> {
@@ -104,7 +107,7 @@ describe.skipIf(!usable)('over Redis', () => {
         const settled: string[] = []
         await eventually(() => {
           settled.push(...seen.commands())
-          return settled.length > 0 ? true : undefined
+          return settled.some(command => !reading.test(command)) ? true : undefined
         })
         after.push(settled)
         undo()
@@ -112,8 +115,10 @@ describe.skipIf(!usable)('over Redis', () => {
     } finally {
       seen.close()
     }
-    expect(before.filter(commands => commands.length !== 1)).toEqual([])
-    expect(after.filter(commands => commands.length !== 1)).toEqual([])
+    const taking = (commands: string[]) => commands.filter(command => !reading.test(command))
+    expect(before.map(taking).filter(commands => commands.length !== 1)).toEqual([])
+    expect(after.map(taking).filter(commands => commands.length !== 1)).toEqual([])
+    expect([...before, ...after].flat().filter(command => reading.test(command)).length).toBeLessThan(mostReadings)
   })
 
   it('a killed process leaves no parallel call and no money stuck once its leases end', async () => {

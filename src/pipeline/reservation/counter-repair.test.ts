@@ -23,8 +23,8 @@ afterEach(async () => {
   vi.useRealTimers()
 })
 
-const repair = (): CounterRepair => {
-  const made = new CounterRepair(state, clock, silent)
+const repair = (shipping?: () => boolean): CounterRepair => {
+  const made = new CounterRepair(state, clock, silent, shipping)
   repairs.push(made)
   return made
 }
@@ -51,6 +51,28 @@ describe('a budget counter that was started from the books', () => {
     await pass(600_000)
     expect(repairs.map(({ size }) => size)).toEqual([0, 0, 0])
     expect(vi.getTimerCount(), 'the sweeper of the state is left').toBe(1)
+  })
+
+  it('is followed for as long as the calls of an outage are being shipped', async () => {
+    repair().watch(counter())
+    for (let shipped = 1; shipped <= 30; shipped++) {
+      booked = shipped * 100
+      await pass(3000)
+      expect(await used()).toBeGreaterThanOrEqual(booked - 100)
+    }
+    await pass(3000)
+    expect(await used()).toBe(3000)
+  })
+
+  it('is looked at when the books have what an outage of theirs kept back, however long that takes', async () => {
+    let shipping = true
+    repair(() => shipping).watch(counter())
+    await pass(700_000)
+    booked = 900
+    expect(await used()).toBe(0)
+    shipping = false
+    await pass(3000)
+    expect(await used()).toBe(900)
   })
 
   it('is not lowered: it has what calls have settled and the books will have', async () => {

@@ -4,7 +4,7 @@ import type { SharedState } from '../../platform/shared-state/shared-state.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
 
 /** Milliseconds after which a counter is held against the books: once they have what was on its way, and again for stragglers. */
-const looks: readonly number[] = [1000, 5000, 60_000, 600_000]
+const looks: readonly number[] = [1000, 5000, 20_000, 60_000, 600_000]
 const tick = 1000
 /** Counters of one tick: what all processes start from the books after a restart must not be a storm on them. */
 const batch = 100
@@ -32,16 +32,19 @@ export class CounterRepair {
   readonly #state: SharedState
   readonly #clock: Clock
   readonly #log: Logger
+  readonly #shipping: () => boolean
   readonly #watched = new Map<string, Watched>()
   readonly #forget: () => void
   #timer: NodeJS.Timeout | undefined
   #running = false
   #closed = false
 
-  constructor(state: SharedState, clock: Clock, log: Logger) {
+  /** @param shipping calls that ended a while ago are still on their way to the books */
+  constructor(state: SharedState, clock: Clock, log: Logger, shipping: () => boolean = () => false) {
     this.#state = state
     this.#clock = clock
     this.#log = log
+    this.#shipping = shipping
     this.#forget = state.onReconnect(() => this.#again())
   }
 
@@ -75,7 +78,8 @@ export class CounterRepair {
       this.#timer = undefined
       return
     }
-    if (this.#running || !this.#state.available) return
+    // While the books catch up after an outage of their own, a look would be taken in vain.
+    if (this.#running || !this.#state.available || this.#shipping()) return
     this.#running = true
     try {
       await this.#round()
@@ -98,28 +102,29 @@ export class CounterRepair {
       if (ended(watched.counter, this.#clock.epoch())) this.#watched.delete(watched.counter.key)
       else if (due.push(watched) === batch) break
     }
-    if (due.length > 0 && (await this.#filled(due.map(({ counter }) => counter)))) {
-      for (const watched of due) this.#looked(watched, now)
-    }
+    if (due.length === 0) return
+    const raised = await this.#fill(due.map(({ counter }) => counter))
+    if (raised === undefined) return
+    for (const watched of due) this.#looked(watched, now, raised.has(watched.counter))
   }
 
   /**
    * The books are read first, the counters a moment later: in between those can only have grown.
-   * @returns false when another process is at it
+   * @returns those that were behind; undefined when another process is at it
    */
-  async #filled(counters: readonly CountedSpend[]): Promise<boolean> {
+  async #fill(counters: readonly CountedSpend[]): Promise<ReadonlyMap<CountedSpend, number> | undefined> {
     const booked = new Map<CountedSpend, number>()
     for (const counter of counters) booked.set(counter, await counter.spent())
     await new Promise(resolve => setTimeout(resolve, settling))
     const behind = await this.#behind(booked)
-    if (behind.size === 0) return true
+    if (behind.size === 0) return behind
     // Asked twice: an object may have been reset between the two readings.
     for (const counter of behind.keys()) {
       booked.set(counter, Math.min(booked.get(counter) ?? 0, await counter.spent()))
     }
     // Two processes that find the same gap must not both fill it.
     const lock = await this.#state.lock('counter-repair', lockTime)
-    if (lock === undefined) return false
+    if (lock === undefined) return undefined
     try {
       const items = [...(await this.#behind(booked))].map(([{ key, window }, amount]) => ({ key, amount, window }))
       await this.#state.add(items)
@@ -129,7 +134,7 @@ export class CounterRepair {
     } finally {
       await lock.release().catch(() => undefined)
     }
-    return true
+    return behind
   }
 
   /** What counters lack of what the books have. */
@@ -145,9 +150,11 @@ export class CounterRepair {
     return found
   }
 
-  #looked(watched: Watched, now: number): void {
-    const before = looks[watched.taken] ?? 0
-    const next = looks[++watched.taken]
+  /** One that was behind is behind again a moment later, as long as the calls of an outage are being shipped. */
+  #looked(watched: Watched, now: number, raised: boolean): void {
+    const before = raised ? 0 : (looks[watched.taken] ?? 0)
+    watched.taken = raised ? 0 : watched.taken + 1
+    const next = looks[watched.taken]
     if (next === undefined) this.#watched.delete(watched.counter.key)
     else watched.at = now + next - before
   }

@@ -50,6 +50,8 @@ export interface ReservationServices {
   readonly thresholds: Thresholds
   readonly clock: Clock
   readonly log: Logger
+  /** Calls that ended a while ago are still on their way to the books. Default: never. */
+  readonly shipping?: (() => boolean) | undefined
   /** Milliseconds a lease lives without renewal. Default 60,000. */
   readonly leaseTime?: number | undefined
 }
@@ -79,7 +81,7 @@ export class Reservations {
     this.#services = services
     this.#leaseTime = services.leaseTime ?? defaultLeaseTime
     this.#renewals = new Renewals(services.log, this.#leaseTime)
-    this.repair = new CounterRepair(services.state, services.clock, services.log)
+    this.repair = new CounterRepair(services.state, services.clock, services.log, services.shipping)
     this.#outage = new OutageBook(services.state, this.repair, services.log)
     this.attempts = new AttemptLeases(services)
   }
