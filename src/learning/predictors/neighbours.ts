@@ -1,0 +1,162 @@
+import { arrayOf, BrokenPart, count, floats, type Part } from './part.ts'
+
+/**
+ * The training rows nearest to a prompt by cosine. Up to some thousands of rows all are compared; beyond, rows stand in
+ * cells (an inverted file) and only those of the nearest cells are.
+ *
+ * One search serves a whole decision: KNN's vote, how familiar the prompt is, and what the explanation shows.
+ */
+export interface Neighbours {
+  /** Found rows; the first `size` are valid, in no order. */
+  readonly rows: Uint32Array
+  /** Cosine of each. */
+  readonly similarity: Float32Array
+  size: number
+  /** Mean cosine of the 20 nearest. */
+  closeness: number
+  find(features: Float32Array): void
+}
+
+export const novelNeighbours = 20
+/** Cells are read, nearest first, until this many rows for each neighbour wanted were compared. */
+const rowsPerNeighbour = 12
+
+export function createNeighbours(part: Part, dims: number): Neighbours {
+  const rowCount = count(part, 'rows', 10_000_000)
+  const wanted = count(part, 'neighbours', 1000)
+  const cells = count(part, 'cells', 65_536)
+  const stored = arrayOf(part, 'vectors', Int8Array, rowCount * dims)
+  const scale = floats(part, 'scale', rowCount)
+  const starts = arrayOf(part, 'starts', Uint32Array, cells + 1)
+  const centroids = floats(part, 'centroids', cells * dims)
+  for (let cell = 0; cell < cells; cell++) {
+    if ((starts[cell] as number) > (starts[cell + 1] as number)) throw new BrokenPart(`'starts' falls at cell ${cell}`)
+  }
+  if (starts[0] !== 0 || starts[cells] !== rowCount)
+    throw new BrokenPart(`'starts' ends at ${starts[cells]} of ${rowCount} rows`)
+
+  const stride = Math.ceil(dims / 4) * 4
+  const vectors = unpacked(stored, scale, rowCount, dims, stride)
+  const query = new Float32Array(stride)
+  const rows = new Uint32Array(wanted)
+  const similarity = new Float32Array(wanted)
+  const sorted = new Float32Array(wanted)
+  const cellScore = new Float32Array(cells)
+  const enough = wanted * rowsPerNeighbour
+  const last = new Float32Array(dims)
+  let searched = false
+
+  /** Bounded heap: the least similar of those kept is at the root. */
+  function offer(row: number, value: number): void {
+    let at = 0
+    if (result.size < wanted) {
+      at = result.size++
+      while (at > 0) {
+        const parent = (at - 1) >> 1
+        if ((similarity[parent] as number) <= value) break
+        similarity[at] = similarity[parent] as number
+        rows[at] = rows[parent] as number
+        at = parent
+      }
+    } else {
+      for (;;) {
+        let child = 2 * at + 1
+        if (child >= wanted) break
+        if (child + 1 < wanted && (similarity[child + 1] as number) < (similarity[child] as number)) child++
+        if ((similarity[child] as number) >= value) break
+        similarity[at] = similarity[child] as number
+        rows[at] = rows[child] as number
+        at = child
+      }
+    }
+    similarity[at] = value
+    rows[at] = row
+  }
+
+  function compare(from: number, to: number): void {
+    for (let row = from; row < to; row++) {
+      const base = row * stride
+      let a = 0
+      let b = 0
+      let c = 0
+      let d = 0
+      for (let at = 0; at < stride; at += 4) {
+        a += (query[at] as number) * (vectors[base + at] as number)
+        b += (query[at + 1] as number) * (vectors[base + at + 1] as number)
+        c += (query[at + 2] as number) * (vectors[base + at + 2] as number)
+        d += (query[at + 3] as number) * (vectors[base + at + 3] as number)
+      }
+      const value = a + b + (c + d)
+      if (result.size < wanted || value > (similarity[0] as number)) offer(row, value)
+    }
+  }
+
+  function compareNearestCells(): void {
+    for (let cell = 0; cell < cells; cell++) {
+      let sum = 0
+      for (let at = 0; at < dims; at++) sum += (query[at] as number) * (centroids[cell * dims + at] as number)
+      cellScore[cell] = sum
+    }
+    let compared = 0
+    for (let round = 0; round < cells && compared < enough; round++) {
+      let nearest = 0
+      for (let cell = 1; cell < cells; cell++) {
+        if ((cellScore[cell] as number) > (cellScore[nearest] as number)) nearest = cell
+      }
+      cellScore[nearest] = Number.NEGATIVE_INFINITY
+      const from = starts[nearest] as number
+      const to = starts[nearest + 1] as number
+      compare(from, to)
+      compared += to - from
+    }
+  }
+
+  function closenessOf(): number {
+    const nearest = Math.min(novelNeighbours, result.size)
+    if (nearest === 0) return 0
+    const found = sorted.subarray(0, result.size)
+    found.set(similarity.subarray(0, result.size))
+    found.sort()
+    let sum = 0
+    for (let at = result.size - nearest; at < result.size; at++) sum += found[at] as number
+    return sum / nearest
+  }
+
+  /** KNN's vote and the measure of familiarity ask for the same prompt one after the other. */
+  function sameAsLast(features: Float32Array): boolean {
+    let same = searched
+    for (let at = 0; same && at < dims; at++) same = features[at] === last[at]
+    searched = true
+    if (!same) last.set(features)
+    return same
+  }
+
+  const result: Neighbours = {
+    rows,
+    similarity,
+    size: 0,
+    closeness: 0,
+    find(features) {
+      if (sameAsLast(features)) return
+      let squares = 0
+      for (let at = 0; at < dims; at++) squares += (features[at] as number) ** 2
+      const unit = squares > 0 ? 1 / Math.sqrt(squares) : 0
+      for (let at = 0; at < dims; at++) query[at] = (features[at] as number) * unit
+      result.size = 0
+      if (cells <= 1) compare(0, rowCount)
+      else compareNearestCells()
+      result.closeness = closenessOf()
+    },
+  }
+  return result
+}
+
+/** Floats again: multiplying them is faster here than eight-bit numbers, and they are few. */
+function unpacked(stored: Int8Array, scale: Float32Array, rows: number, dims: number, stride: number): Float32Array {
+  const vectors = new Float32Array(rows * stride)
+  for (let row = 0; row < rows; row++) {
+    const unit = scale[row] as number
+    for (let at = 0; at < dims; at++) vectors[row * stride + at] = (stored[row * dims + at] as number) * unit
+  }
+  return vectors
+}
