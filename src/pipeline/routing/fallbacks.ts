@@ -25,7 +25,7 @@ export interface FallbackQuestion {
 }
 
 /** Failures after which nobody waits for another answer, or no other group could give one. */
-const final: ReadonlySet<string> = new Set(['client_disconnected', 'shutting_down', 'invalid_api_key'])
+const final: ReadonlySet<string> = new Set(['client_disconnected', 'shutting_down', 'invalid_api_key', 'no_model_fits'])
 
 /**
  * The groups to try next, in order. One list applies, the first that exists: the caller's own; the group's list for this

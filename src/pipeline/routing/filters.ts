@@ -6,6 +6,7 @@ import type {
   CallFeatures,
   Candidate,
   Consideration,
+  Demands,
   DeploymentLimits,
   DropReason,
   LiveView,
@@ -22,6 +23,8 @@ export interface FilterRules {
   readonly limits: boolean
   readonly exclude: ReadonlySet<string> | undefined
   readonly shared?: DeploymentLimits | undefined
+  /** Lower case; undefined: calls may go anywhere. */
+  readonly regions?: ReadonlySet<string> | undefined
 }
 
 /** The first rule that speaks against a deployment, in LiteLLM's order; undefined when it may take the call. */
@@ -32,6 +35,8 @@ export function dropReason(
   rules: FilterRules,
 ): DropReason | undefined {
   if (rules.exclude?.has(deployment.id)) return 'already_failed'
+  const demanded = demandedReason(deployment, features.demands, rules.regions)
+  if (demanded !== undefined) return demanded
   if (rules.cooldowns && !rules.cooldown.admits(deployment)) return 'cooling_down'
   if (rules.preCallChecks) {
     if (!fitsContext(deployment, features)) return 'context_window'
@@ -44,6 +49,21 @@ export function dropReason(
   }
   if (atParallelLimit(deployment, live)) return 'parallel_limit'
   return rules.shared?.over(deployment)
+}
+
+/** Where a call may go, said by the operator for all and by the caller for its own. An unknown region is none of them. */
+function demandedReason(
+  { group, region, target }: Deployment,
+  demands: Demands | undefined,
+  regions: ReadonlySet<string> | undefined,
+): DropReason | undefined {
+  if (regions !== undefined && (region === undefined || !regions.has(region.toLowerCase()))) return 'region'
+  if (demands === undefined) return undefined
+  if (demands.region !== undefined && region?.toLowerCase() !== demands.region) return 'region'
+  const { models } = demands
+  if (models === undefined || models.has(group.toLowerCase())) return undefined
+  const model = target.model.toLowerCase()
+  return models.has(model) || models.has(`${target.vendor.id}/${model}`) ? undefined : 'not_allowed'
 }
 
 export function atParallelLimit({ maxParallelRequests }: Deployment, live: LiveView): boolean {
@@ -110,6 +130,12 @@ export function nobodyLeft(
     return new GatewayError(
       'unsupported_params',
       `No deployment of '${group.name}' supports what the request uses (tools, images, audio or a JSON schema).`,
+    )
+  }
+  if (untried.length > 0 && untried.every(({ dropped }) => dropped === 'region' || dropped === 'not_allowed')) {
+    return new GatewayError(
+      'no_model_fits',
+      `No deployment of '${group.name}' may take this call (${summary(considered)}): it is bound to regions or models by routeiq.routing.allowed_regions or by its own demands.`,
     )
   }
   let wait = Number.POSITIVE_INFINITY

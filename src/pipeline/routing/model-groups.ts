@@ -15,6 +15,13 @@ export interface ModelIndexOptions {
    * is what each `*` of its `model_name` stood for. Called once per name while the result is cached.
    */
   readonly specialise: (deployment: Deployment, requested: string, captured: readonly string[]) => Deployment
+  /**
+   * Names that stand for a choice among other groups, asked for when no group, alias or id has the name. Equal names
+   * give the same group.
+   */
+  readonly virtual?: (name: string) => ModelGroup | undefined
+  /** Those of them that /v1/models shows. */
+  readonly virtualNames?: readonly string[]
   /** Wildcard matches kept, default 1,000. */
   readonly maxCached?: number
 }
@@ -35,6 +42,7 @@ export class ModelIndex {
   readonly #aliases = new Map<string, string>()
   readonly #publicNames: readonly string[]
   readonly #specialise: ModelIndexOptions['specialise']
+  readonly #virtual: ModelIndexOptions['virtual']
   readonly #maxCached: number
   /** Least recently used first. */
   readonly #cache = new Map<string, ModelGroup>()
@@ -42,6 +50,7 @@ export class ModelIndex {
   /** @throws GatewayError `config_invalid` for aliases that lead in a circle, or two deployments with one id. */
   constructor(deployments: readonly Deployment[], options: ModelIndexOptions) {
     this.#specialise = options.specialise
+    this.#virtual = options.virtual
     this.#maxCached = options.maxCached ?? 1000
     const members = new Map<string, Deployment[]>()
     for (const deployment of unique(deployments)) {
@@ -59,10 +68,10 @@ export class ModelIndex {
     this.#publicNames = this.#compileAliases(options)
   }
 
-  /** Alias → group → deployment id → most specific wildcard. Undefined: no such model. */
+  /** Alias → group → deployment id → virtual name → most specific wildcard. Undefined: no such model. */
   resolve(requested: string): ModelGroup | undefined {
     const name = this.#aliases.size === 0 ? requested : (this.#aliases.get(requested) ?? requested)
-    return this.#groups.get(name) ?? this.#byId.get(name) ?? this.#resolveWildcard(name)
+    return this.#groups.get(name) ?? this.#byId.get(name) ?? this.#virtual?.(name) ?? this.#resolveWildcard(name)
   }
 
   /** Names for /v1/models, in config order: groups, then aliases that are not hidden. Patterns are not names. */
@@ -128,6 +137,7 @@ export class ModelIndex {
     for (const alias of aliasMap.keys()) {
       if (!shown.includes(alias)) shown.push(alias)
     }
+    for (const name of options.virtualNames ?? []) if (!shown.includes(name)) shown.push(name)
     for (const alias of new Set([...aliasMap.keys(), ...groupAliases.keys()])) {
       this.#aliases.set(alias, this.#follow(alias, aliasMap, groupAliases))
     }

@@ -4,6 +4,7 @@ import type { Deployment } from '../deployment.ts'
 import { discountsCachedInput, preferByPrefix } from './affinity.ts'
 import type { Cooldown } from './cooldown.ts'
 import { atParallelLimit, dropReason, type FilterRules, nobodyLeft, tiers } from './filters.ts'
+import type { LearnedServices } from './learned/learned-services.ts'
 import type { LiveStats } from './live-stats.ts'
 import type { ModelIndex } from './model-groups.ts'
 import type { RoutingSettings } from './settings.ts'
@@ -17,6 +18,7 @@ import type {
   DropReason,
   LiveView,
   ModelGroup,
+  Ranking,
   RoutePlan,
   Strategy,
 } from './types.ts'
@@ -27,11 +29,17 @@ export interface RouterServices {
   readonly cooldown: Cooldown
   readonly clock: Clock
   readonly random: () => number
+  /** What learned strategies stand on. */
+  readonly learned?: LearnedServices | undefined
 }
 
 export interface RouterOptions extends RouterServices {
   readonly index: ModelIndex
   readonly settings: RoutingSettings
+  /** In place of the one the settings name: one that was compiled with what it learned from. */
+  readonly strategy?: Strategy | undefined
+  /** Where calls may go, lower case. Default: anywhere. */
+  readonly allowedRegions?: ReadonlySet<string> | undefined
 }
 
 /** Facts of a group that spare work per call. */
@@ -51,17 +59,19 @@ export class Router {
   readonly #cooldown: Cooldown
   readonly #clock: Clock
   readonly #random: () => number
+  readonly #regions: ReadonlySet<string> | undefined
   readonly #facts = new WeakMap<ModelGroup, GroupFacts>()
 
   /** @throws GatewayError `config_invalid` for an unknown strategy. */
   constructor(options: RouterOptions) {
     this.index = options.index
     this.settings = options.settings
-    this.strategy = createStrategy(options.settings.strategy, options.settings.strategyArgs)
+    this.strategy = options.strategy ?? createStrategy(options.settings.strategy, options.settings.strategyArgs)
     this.#live = options.live
     this.#cooldown = options.cooldown
     this.#clock = options.clock
     this.#random = options.random
+    this.#regions = options.allowedRegions
   }
 
   /** rpm and tpm of deployments are caps, not only weights. */
@@ -84,13 +94,15 @@ export class Router {
    */
   plan(group: ModelGroup, features: CallFeatures, exclude?: ReadonlySet<string>, shared?: DeploymentLimits): RoutePlan {
     const now = this.#clock.now()
+    const strategy = group.strategy ?? this.strategy
     const rules: FilterRules = {
       cooldown: this.#cooldown,
       cooldowns: group.direct !== true && !this.settings.disableCooldowns,
-      preCallChecks: this.settings.preCallChecks,
+      preCallChecks: this.settings.preCallChecks || strategy.checksCapabilities === true,
       limits: this.ratesAreLimits,
       exclude,
       shared,
+      regions: this.#regions,
     }
     const { deployments } = group
     const kept: Candidate[] = []
@@ -109,7 +121,7 @@ export class Router {
     if (kept.length === 0) {
       throw nobodyLeft(group, consider(group, dropped), this.#cooldown, this.#live, now, shared)
     }
-    return this.#rank(group, facts, kept, dropped, features)
+    return this.#rank(group, strategy, facts, kept, dropped, features)
   }
 
   /** Could take a call now: not cooling, below its parallel limit. */
@@ -138,23 +150,29 @@ export class Router {
 
   #rank(
     group: ModelGroup,
+    strategy: Strategy,
     facts: GroupFacts,
     kept: readonly Candidate[],
     dropped: (DropReason | undefined)[] | undefined,
     features: CallFeatures,
   ): RoutePlan {
-    const { strategy } = this
+    const ranking =
+      group.direct === true ? undefined : strategy.decide?.({ group, kept, dropped, features, random: this.#random })
     let first = kept
     let standby: Candidate[][] = []
-    if (facts.hasOrder) {
+    // A ranking keeps the order inside each model.
+    if (ranking === undefined && facts.hasOrder) {
       const [lowest = [], ...rest] = tiers(kept)
       first = lowest
       standby = rest
     }
-    let ranked = strategy.rank(first, features, this.#random)
+    if (ranking?.ranked.length === 0) {
+      throw nobodyLeft(group, consider(group, dropped), this.#cooldown, this.#live, this.#clock.now())
+    }
+    let ranked = ranking?.ranked ?? strategy.rank(first, features, this.#random)
     let affinity: Affinity
     if (facts.discounts && ranked.length > 1 && features.prefixHash !== undefined) {
-      const count = strategy.interchangeable(ranked, features)
+      const count = ranking?.interchangeable ?? strategy.interchangeable(ranked, features)
       const choice = preferByPrefix(ranked, count, features.prefixHash, first[0]?.deployment)
       if (choice !== undefined) {
         affinity = choice.spilled ? 'spilled' : 'preferred'
@@ -169,7 +187,7 @@ export class Router {
         for (const { deployment } of tier) dropped[group.deployments.indexOf(deployment)] = 'higher_order'
       }
     }
-    return new Plan(group, strategy, ranked, lead, dropped, facts.allKept, affinity, features)
+    return new Plan(group, strategy, ranked, lead, dropped, facts.allKept, affinity, features, ranking)
   }
 
   #factsOf(group: ModelGroup): GroupFacts {
@@ -199,6 +217,7 @@ class Plan implements RoutePlan {
   readonly #allKept: readonly Consideration[]
   readonly #affinity: Affinity
   readonly #features: CallFeatures
+  readonly ranking: Ranking | undefined
 
   constructor(
     group: ModelGroup,
@@ -209,6 +228,7 @@ class Plan implements RoutePlan {
     allKept: readonly Consideration[],
     affinity: Affinity,
     features: CallFeatures,
+    ranking: Ranking | undefined,
   ) {
     this.group = group
     this.candidates = candidates
@@ -219,6 +239,7 @@ class Plan implements RoutePlan {
     this.#allKept = allKept
     this.#affinity = affinity
     this.#features = features
+    this.ranking = ranking
   }
 
   get strategy(): string {
@@ -231,6 +252,7 @@ class Plan implements RoutePlan {
 
   why(): string {
     if (this.group.direct) return 'asked for by deployment id'
+    if (this.ranking !== undefined) return this.ranking.decision.because
     const chosen = this.candidates[0] as Candidate
     const order = chosen.deployment.order === undefined ? '' : `order ${chosen.deployment.order}, `
     if (this.#affinity === 'preferred') return `${order}prompt-cache affinity: this prefix goes to this deployment`
@@ -315,8 +337,8 @@ function toFront(ranked: readonly Candidate[], index: number): Candidate[] {
   return chosen.concat(moved)
 }
 
-function copyOf({ inFlight, latency, ttft, tpm, rpm }: LiveView): LiveView {
-  return { inFlight, latency, ttft, tpm, rpm }
+function copyOf({ inFlight, latency, ttft, tpm, rpm, perToken = false }: LiveView): LiveView {
+  return { inFlight, latency, ttft, tpm, rpm, perToken }
 }
 
 function deploymentOf({ deployment }: Candidate): Deployment {

@@ -1,5 +1,9 @@
+import type { RoutingDecision } from '../../learning/decision.ts'
+import type { Prompt } from '../../learning/prompt.ts'
 import type { FailureKind } from '../../platform/errors/gateway-error.ts'
 import type { Deployment } from '../deployment.ts'
+import type { RoutingOverrides } from './learned/overrides.ts'
+import type { CascadePolicy } from './learned/route-policy.ts'
 
 /** A named set of deployments that answer for one public model name. Stable object: equal names give the same one. */
 export interface ModelGroup {
@@ -10,6 +14,8 @@ export interface ModelGroup {
   readonly pattern?: string
   /** Asked for by deployment id: no load balancing, no cooldown. */
   readonly direct?: boolean
+  /** Takes the place of the router's: a name that stands for a choice among the deployments of other groups. */
+  readonly strategy?: Strategy
 }
 
 /** What routing may look at in a call. Cheap to make: nothing here reads the whole prompt. */
@@ -30,6 +36,42 @@ export interface CallFeatures {
   }
   /** Stable hash of the cacheable prompt prefix (system text, tools, first turn); undefined when it is too short. */
   readonly prefixHash: number | undefined
+  /** What learned routes look at; made when first asked for. Undefined: this kind of call is not routed by its prompt. */
+  readonly routing?: RoutingContext | undefined
+  /** What the caller demands of where its call goes, beyond its model's name; undefined: nothing. */
+  readonly demands?: Demands | undefined
+}
+
+/** What a call brings along for a router that learns. Made once per call and group, and only where one decides. */
+export interface RoutingContext {
+  readonly prompt: Prompt
+  /** Characters of the request that a model reads: the base of expected input tokens. */
+  readonly inputCharacters: number
+  readonly overrides: RoutingOverrides
+  readonly tags: readonly string[]
+  readonly userAgent: string
+  /** The model name asked for. */
+  readonly requested: string
+  /** Ours, unique: what the loop knows the call by. */
+  readonly recordId: string
+  /** Hash of what holds a conversation together: the session's id, else its caller and first turn. */
+  readonly conversation: number
+  /** Whether the caller named a session. */
+  readonly named: boolean
+  /** Whoever the call is for, so that a share of callers can be told from the rest: session, end user, key. */
+  readonly stickyKey: string
+  /** The caller may not use every model. */
+  readonly restricted: boolean
+  mayUse(group: string): boolean
+  /** What was decided for this call and group: a retry walks on from here, it does not decide anew. */
+  made: Ranking | undefined
+}
+
+/** Bounds on deployments that hold whatever the strategy: for the group asked for and for every fallback. */
+export interface Demands {
+  /** Lower case. */
+  readonly models: ReadonlySet<string> | undefined
+  readonly region: string | undefined
 }
 
 /**
@@ -46,6 +88,8 @@ export type DropReason =
   | 'over_budget'
   | 'parallel_limit'
   | 'already_failed'
+  | 'region'
+  | 'not_allowed'
 
 /** Limits of deployments and their vendors that are counted in shared state. */
 export interface DeploymentLimits {
@@ -65,6 +109,8 @@ export interface LiveView {
   /** Tokens (prompts in flight included) and requests in the last 60 s. */
   readonly tpm: number
   readonly rpm: number
+  /** `latency` is per output token. */
+  readonly perToken?: boolean
 }
 
 export interface Candidate {
@@ -87,6 +133,45 @@ export interface Strategy {
    * without working against the strategy.
    */
   interchangeable(ranked: readonly Candidate[], features: CallFeatures): number
+  /** Capabilities and context windows are checked whatever `enable_pre_call_checks` says: the models differ. */
+  readonly checksCapabilities?: boolean
+  /**
+   * For strategies that keep a record of why; then used in place of `rank`. Undefined: it does not decide this call, and
+   * `rank` does.
+   * @throws GatewayError when hard constraints leave nobody
+   */
+  decide?(question: RoutingQuestion): Ranking | undefined
+}
+
+export interface RoutingQuestion {
+  readonly group: ModelGroup
+  readonly kept: readonly Candidate[]
+  /** By place in the group; undefined: nobody was dropped. */
+  readonly dropped: readonly (DropReason | undefined)[] | undefined
+  readonly features: CallFeatures
+  readonly random: () => number
+}
+
+/** An order with the decision that it came from. */
+export interface Ranking {
+  readonly ranked: readonly Candidate[]
+  /** How many of the first are equals, see `Strategy.interchangeable`. */
+  readonly interchangeable: number
+  readonly decision: RoutingDecision
+  /** Name under which artifacts of this route are activated. */
+  readonly router: string
+  /** Answers are checked, and the next model is asked where one does not pass. */
+  readonly cascade: CascadePolicy | undefined
+  /** A retry: the same decision, walked on with those that are left. */
+  again(kept: readonly Candidate[], features: CallFeatures, random: () => number): Ranking
+  /** What the decision calls the model of a deployment. */
+  modelOf(deployment: Deployment): string | undefined
+}
+
+/** The first learned decision of a call, kept until the call is over. */
+export interface Routed {
+  readonly ranking: Ranking
+  readonly context: RoutingContext
 }
 
 export interface Consideration {
@@ -104,6 +189,8 @@ export interface RoutePlan {
   /** The same with the live numbers the decision was made on, copied then. */
   readonly candidates: readonly Candidate[]
   readonly considered: readonly Consideration[]
+  /** Of a strategy that keeps one. */
+  readonly ranking?: Ranking | undefined
   /** One line: why the first is first. */
   why(): string
 }

@@ -1,0 +1,88 @@
+import type { RoutingDecision } from '../../../learning/decision.ts'
+import type { Deployment } from '../../deployment.ts'
+import { tiers } from '../filters.ts'
+import type { CallFeatures, Candidate, Ranking, Strategy } from '../types.ts'
+import type { ArmSet } from './arm-set.ts'
+import type { CascadePolicy, RoutePolicy } from './route-policy.ts'
+
+/**
+ * Deployments in the order of their models, those of one model as a classic strategy has them. Models that are not in
+ * the order are not to be tried.
+ */
+export class LearnedRanking implements Ranking {
+  readonly ranked: readonly Candidate[]
+  readonly interchangeable: number
+  readonly decision: RoutingDecision
+  readonly router: string
+  readonly cascade: CascadePolicy | undefined
+  readonly #policy: RoutePolicy
+  readonly #set: ArmSet
+  /** Places of models, best first. */
+  readonly #order: readonly number[]
+  readonly #inner: Strategy
+  readonly #open: ((deployment: Deployment) => boolean) | undefined
+
+  /** @param open deployments the call is bound to; undefined: any */
+  constructor(
+    decision: RoutingDecision,
+    policy: RoutePolicy,
+    set: ArmSet,
+    order: readonly number[],
+    inner: Strategy,
+    open: ((deployment: Deployment) => boolean) | undefined,
+    kept: readonly Candidate[],
+    features: CallFeatures,
+    random: () => number,
+  ) {
+    this.decision = decision
+    this.router = policy.router
+    this.cascade = decision.reason === 'cascade' ? policy.cascade : undefined
+    this.#policy = policy
+    this.#set = set
+    this.#order = order
+    this.#inner = inner
+    this.#open = open
+    const ranked: Candidate[] = []
+    let interchangeable = 0
+    for (const arm of order) {
+      const own = kept.filter(candidate => this.#isOf(arm, candidate.deployment))
+      if (own.length === 0) continue
+      if (own.length === 1) ranked.push(own[0] as Candidate)
+      else {
+        for (const tier of own.some(hasOrder) ? tiers(own) : [own]) {
+          const sorted = inner.rank(tier, features, random)
+          if (ranked.length === 0) interchangeable = inner.interchangeable(sorted, features)
+          ranked.push(...sorted)
+        }
+      }
+      if (interchangeable === 0) interchangeable = 1
+    }
+    this.ranked = ranked
+    this.interchangeable = interchangeable
+  }
+
+  again(kept: readonly Candidate[], features: CallFeatures, random: () => number): Ranking {
+    return new LearnedRanking(
+      this.decision,
+      this.#policy,
+      this.#set,
+      this.#order,
+      this.#inner,
+      this.#open,
+      kept,
+      features,
+      random,
+    )
+  }
+
+  modelOf({ id }: Deployment): string | undefined {
+    const place = this.#set.byDeployment.get(id)
+    return place === undefined ? undefined : this.#set.arms[place]?.name
+  }
+
+  #isOf(arm: number, deployment: Deployment): boolean {
+    return this.#set.byDeployment.get(deployment.id) === arm && (this.#open === undefined || this.#open(deployment))
+  }
+}
+
+const hasOrder = ({ deployment }: Candidate): boolean => deployment.order !== undefined
