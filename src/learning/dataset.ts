@@ -31,6 +31,11 @@ export interface Row {
   readonly latency: Float64Array
   /** How far the labels are trusted, per model, 0..1; undefined: 1. */
   readonly weight?: Float64Array
+  /**
+   * How probable it was, per model, that its outcome would be seen, 0..1; NaN where it was not. Logged calls have it, and
+   * their rows have gaps; undefined: as probable as in the other rows.
+   */
+  readonly propensity?: Float64Array
   /** Epoch ms. */
   readonly at?: number
 }

@@ -3,9 +3,21 @@ import type { Prompt } from './prompt.ts'
 
 /**
  * How quality is predicted from the features of a prompt.
- * `average` is the mean of ridge, KNN and k-means tables, calibrated: the recommended one (`routeiq-auto`).
+ * `average` is the mean of ridge, KNN, k-means tables and trees (these twice), calibrated: the recommended one (`routeiq-auto`).
  */
-export const methods = ['average', 'ridge', 'knn', 'tables', 'svm', 'rbf-svm', 'logistic', 'mlp', 'mf', 'elo'] as const
+export const methods = [
+  'average',
+  'ridge',
+  'knn',
+  'tables',
+  'trees',
+  'svm',
+  'rbf-svm',
+  'logistic',
+  'mlp',
+  'mf',
+  'elo',
+] as const
 export type Method = (typeof methods)[number]
 
 /** Features of one prompt, in one vector: projected words, surface, request. */
