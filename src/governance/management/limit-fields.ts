@@ -4,8 +4,13 @@ import { limitProblems } from '../limits/rules.ts'
 
 export const texts = z.array(z.string().max(500)).max(1000)
 export const record = z.record(z.string(), z.unknown())
-export const count = z.number().int().min(0)
-export const dollars = z.number().min(0)
+
+/** Clients of LiteLLM send numbers as text now and then (`"max_budget": "0"`), which it takes. */
+const number = (text: unknown): unknown =>
+  typeof text === 'string' && /^\s*\d{1,15}(\.\d{1,12})?\s*$/.test(text) ? Number(text) : text
+
+export const count = z.preprocess(number, z.number().int().min(0)).meta({ type: 'integer', minimum: 0 })
+export const dollars = z.preprocess(number, z.number().min(0)).meta({ type: 'number', minimum: 0 })
 export const idText = z.string().min(1).max(255)
 
 /** Limits and budgets any object may have, under LiteLLM's names; `null` clears on update. */

@@ -4,9 +4,11 @@ import { newId } from '../../platform/ids.ts'
 import type { Tables } from '../../platform/store/tables.ts'
 import type { Actor, AuditAction, AuditEvent } from '../audit/audit-log.ts'
 import type { Principal } from '../authentication/principal.ts'
+import { startingSpend } from '../ledger/spend-reset.ts'
 import type { ChangeNotice } from './change.ts'
 import type { Management } from './management.ts'
 import { mergedSettings, type Presentation, present } from './present.ts'
+import { assignSpend, type Spender, setSpend, spenderOf } from './set-spend.ts'
 
 /** A caller of the management API: what it may do, and how the audit log names it. */
 export interface Caller {
@@ -116,10 +118,14 @@ export class ManagedObjects<T extends ManagedTable> {
       updated_at: now,
       updated_by: caller.actor.name,
     } as unknown as Row<T>
+    const spender = this.#spender(row)
+    const spend = spendOf(row)
     await this.#management.governance.change(async trx => {
       const id = this.#idOf(row)
       if ((await this.find(id, trx)) !== undefined) throw this.#taken(id)
-      await insertRow(trx, this.kind.table, row)
+      // The ledger may know the id: end users and tags before anybody makes objects of them, others from an earlier life.
+      const beginning = spender === undefined ? {} : startingSpend(spend, now)
+      await insertRow(trx, this.kind.table, { ...row, ...beginning })
       const further = await more?.(trx)
       return {
         result: undefined,
@@ -127,6 +133,7 @@ export class ManagedObjects<T extends ManagedTable> {
         notices: [...this.kind.notices(row), ...(further?.notices ?? [])],
       }
     })
+    if (spender !== undefined) await assignSpend(this.#management, spender, spend)
     return row
   }
 
@@ -141,15 +148,19 @@ export class ManagedObjects<T extends ManagedTable> {
       readonly more?: (trx: Kysely<Tables>) => Promise<readonly AuditEvent[]>
     } = {},
   ): Promise<Row<T>> {
+    // Spend that is set by hand begins a period of its own; the column alone would be at odds with the ledger.
+    const { spend, ...others } = columns as Partial<Tables[T]> & { readonly spend?: number }
     const changes = {
-      ...columns,
+      ...others,
       settings: mergedSettings(before.settings, fields, this.kind.columns),
       updated_at: this.#management.clock.epoch(),
       updated_by: caller.actor.name,
     }
-    const after = { ...before, ...changes } as Row<T>
+    const after = { ...before, ...changes, ...(spend === undefined ? {} : { spend }) } as Row<T>
+    const spender = spend === undefined ? undefined : this.#spender(after)
     await this.#management.governance.change(async trx => {
       await updateRow(trx, this.kind.table, this.kind.id, this.#idOf(before), changes)
+      if (spender !== undefined) await setSpend(this.#management, trx, spender, spend ?? 0)
       const further = (await options.more?.(trx)) ?? []
       return {
         result: undefined,
@@ -160,6 +171,7 @@ export class ManagedObjects<T extends ManagedTable> {
         notices: [...this.kind.notices(before), ...this.kind.notices(after)],
       }
     })
+    if (spender !== undefined) await assignSpend(this.#management, spender, spend ?? 0)
     return after
   }
 
@@ -200,6 +212,10 @@ export class ManagedObjects<T extends ManagedTable> {
     return this.#management.governance.store.db
   }
 
+  #spender(row: Row<T>): Spender | undefined {
+    return spenderOf(this.kind.table, this.#idOf(row), row as unknown as Parameters<typeof spenderOf>[2])
+  }
+
   #idOf(row: Row<T>): string {
     return String(row[this.kind.id])
   }
@@ -221,6 +237,11 @@ export class ManagedObjects<T extends ManagedTable> {
     const objectKind = this.kind.name.replace(' ', '_')
     return { actor: caller.actor, action, objectKind, objectId: this.#idOf(row), before, after }
   }
+}
+
+const spendOf = (row: object): number => {
+  const { spend } = row as { readonly spend?: unknown }
+  return typeof spend === 'number' ? spend : 0
 }
 
 // Kysely's types follow one table at a time; for a table known only as one of several its builders are used as plain SQL.

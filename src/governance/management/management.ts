@@ -1,11 +1,14 @@
 import type { Clock } from '../../platform/clock.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
+import type { Logger } from '../../platform/telemetry/logger.ts'
 import type { Cipher } from '../encryption/cipher.ts'
 import type { Governance } from '../governance.ts'
 import { after, parseDuration } from '../limits/durations.ts'
 import type { Calendar } from '../limits/windows.ts'
 import type { Settings } from '../objects/settings.ts'
+import type { VirtualKeyStore } from './keys/key-secrets.ts'
 import type { CheckEntry } from './model-entry.ts'
+import type { StoredConfig } from './settings/stored-config.ts'
 
 /** Settings of the management API that the configuration may change at any time. */
 export interface ManagementSettings {
@@ -33,6 +36,13 @@ export interface Management {
   readonly cipher: Cipher
   /** Says why a `model_list` entry cannot be served. */
   readonly checkModel: CheckEntry
+  /** Says why a configuration with these settings over the file could not come into force. */
+  readonly checkConfig: (stored: StoredConfig) => string | undefined
+  /** Takes what was changed in the database into force in this process; the others hear of it. */
+  readonly refresh: () => Promise<void>
+  /** Undefined: virtual keys are kept nowhere in clear. */
+  readonly keyStore?: VirtualKeyStore | undefined
+  readonly log: Logger
   /** Those in force now. */
   readonly settings: () => ManagementSettings
 }

@@ -5,7 +5,7 @@ import { resetSpend, type SpendReset } from '../ledger/spend-reset.ts'
 import { parseDuration } from '../limits/durations.ts'
 import type { Scope } from '../limits/limit-rule.ts'
 import { counterOf, rulesOf } from '../limits/rules.ts'
-import { parseSettings } from '../objects/settings.ts'
+import { parseSettings, type Settings } from '../objects/settings.ts'
 import type { Management } from './management.ts'
 
 /** A row whose spend is set, and its place among the limits. */
@@ -16,8 +16,40 @@ export interface Spender {
   readonly scope: Scope
   readonly scopeId: string
   readonly settings: string
+  /** Its budget tier. */
+  readonly budgetId: string | null
   readonly resetAt: number | null
 }
+
+/** Objects whose spend is a column of their own, by table. */
+const scopes = {
+  teams: 'team',
+  users: 'user',
+  organizations: 'organization',
+  projects: 'project',
+  end_users: 'end_user',
+  tags: 'tag',
+} as const
+
+/** A row of a managed object as something that spends; undefined: objects of its kind spend nothing. */
+export function spenderOf(
+  table: string,
+  id: string,
+  row: { readonly settings: string; readonly budget_id?: string | null; readonly budget_reset_at?: number | null },
+): Spender | undefined {
+  if (!isSpending(table)) return undefined
+  return {
+    table,
+    key: [id],
+    scope: scopes[table],
+    scopeId: id,
+    settings: row.settings,
+    budgetId: row.budget_id ?? null,
+    resetAt: row.budget_reset_at ?? null,
+  }
+}
+
+const isSpending = (table: string): table is keyof typeof scopes => Object.hasOwn(scopes, table)
 
 /**
  * Starts a new period of spend by hand, with this much in it: in the row, inside the transaction of the change. Calls
@@ -32,11 +64,15 @@ export async function setSpend(
   await resetSpend(trx, management.governance.store, { table, key, since: management.clock.epoch(), base: nano })
 }
 
-/** The counters that calls are judged by follow, after the change is committed. */
+/**
+ * The counters that calls are judged by follow, after the change is committed. For a new object too: its id may have been
+ * another's, and an end user or a tag is counted before anybody makes an object of it.
+ */
 export async function assignSpend(management: Management, spender: Spender, nano: number): Promise<void> {
   const { calendar } = management.settings()
   const now = management.clock.epoch()
-  const rules = rulesOf(spender.scope, spender.scopeId, parseSettings(spender.settings), spender.resetAt ?? undefined)
+  const settings = { ...(await tierOf(management, spender.budgetId)), ...parseSettings(spender.settings) }
+  const rules = rulesOf(spender.scope, spender.scopeId, settings, spender.resetAt ?? undefined)
   const items = rules
     .filter(rule => rule.metric === 'budget' && rule.model === undefined)
     .map(rule => {
@@ -50,4 +86,12 @@ export async function assignSpend(management: Management, spender: Spender, nano
     })
   // While shared state is away the counter is found again from the row when it is back.
   if (items.length > 0) await management.governance.state.assign(items).catch(() => undefined)
+}
+
+/** Limits of a budget tier; the object's own are laid over them. */
+async function tierOf({ governance }: Management, id: string | null): Promise<Settings> {
+  if (id === null) return {}
+  const { db } = governance.store
+  const row = await db.selectFrom('budgets').select('settings').where('budget_id', '=', id).executeTakeFirst()
+  return parseSettings(row?.settings)
 }

@@ -1,10 +1,9 @@
-import type { Kysely } from 'kysely'
 import { GatewayError } from '../../../platform/errors/gateway-error.ts'
-import type { Tables } from '../../../platform/store/tables.ts'
 import { addressRange } from '../../authorization/policy/address-list.ts'
 import { PolicyInvalid } from '../../authorization/policy/policy.ts'
 import type { Caller } from '../managed-objects.ts'
 import type { Management } from '../management.ts'
+import { lockedValue, replaceValue } from '../settings/stored-value.ts'
 import { allowedIpsSetting, storedAddresses } from './stored-access.ts'
 
 const most = 1000
@@ -47,19 +46,11 @@ export class AllowedIps {
   #change(caller: Caller, edit: (list: readonly string[]) => readonly string[]): Promise<readonly string[]> {
     const { governance, clock } = this.#management
     return governance.change(async trx => {
-      const before = await lockedAddresses(trx, clock.epoch())
+      await lockedValue(trx, allowedIpsSetting, [], clock.epoch())
+      const before = await storedAddresses(trx)
       const after = edit(before)
       if (after.length > most) throw new GatewayError('invalid_request', `There may be ${most} addresses at most.`)
-      await trx
-        .updateTable('settings')
-        .set(eb => ({
-          value: JSON.stringify(after),
-          revision: eb('revision', '+', 1),
-          updated_at: clock.epoch(),
-          updated_by: caller.actor.name,
-        }))
-        .where('name', '=', allowedIpsSetting)
-        .execute()
+      await replaceValue(trx, allowedIpsSetting, after, { name: caller.actor.name, now: clock.epoch() })
       return {
         result: after,
         audit: [
@@ -76,14 +67,4 @@ export class AllowedIps {
       }
     })
   }
-}
-
-/** The list, its row locked until the transaction ends: two who add at once both count. */
-async function lockedAddresses(trx: Kysely<Tables>, now: number): Promise<readonly string[]> {
-  await trx
-    .insertInto('settings')
-    .values({ name: allowedIpsSetting, value: '[]', revision: 0, updated_at: now, updated_by: null })
-    .onConflict(conflict => conflict.column('name').doUpdateSet({ updated_at: now }))
-    .execute()
-  return storedAddresses(trx)
 }

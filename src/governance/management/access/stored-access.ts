@@ -5,6 +5,7 @@ import { compilePolicies } from '../../authorization/policy/access-settings.ts'
 import { AddressList } from '../../authorization/policy/address-list.ts'
 import type { Policy } from '../../authorization/policy/policy.ts'
 import { parseSettings } from '../../objects/settings.ts'
+import { storedValue } from '../settings/stored-value.ts'
 
 /** Name of the row in `settings`. */
 export const allowedIpsSetting = 'allowed_ips'
@@ -31,7 +32,6 @@ export const policyOf = (row: PolicyRow): Policy => ({
 
 /** Empty: no list. */
 export async function storedAddresses(db: Kysely<Tables>): Promise<readonly string[]> {
-  const row = await db.selectFrom('settings').select('value').where('name', '=', allowedIpsSetting).executeTakeFirst()
-  const value: unknown = row === undefined ? [] : JSON.parse(row.value)
+  const value = await storedValue(db, allowedIpsSetting)
   return Array.isArray(value) ? value.filter(entry => typeof entry === 'string') : []
 }

@@ -1,9 +1,6 @@
 import { z } from 'zod'
+import { count, dollars, record, texts } from '../limit-fields.ts'
 
-const texts = z.array(z.string().max(500)).max(1000)
-const record = z.record(z.string(), z.unknown())
-const count = z.number().int().min(0)
-const dollars = z.number().min(0)
 const limitsByModel = z.record(z.string(), count)
 
 /** Fields of a key that callers may set, under LiteLLM's names; all optional, `null` clears on update. */
@@ -26,6 +23,10 @@ export const keyFields = {
   limits: z.array(record).max(50).nullish(),
   temp_budget_increase: dollars.nullish(),
   temp_budget_expiry: z.string().max(40).nullish(),
+  throttle_on_budget_exceeded: z
+    .boolean()
+    .nullish()
+    .meta({ description: 'Slow down instead of refusing when the budget is spent; needs a rate limit.' }),
   max_parallel_requests: count.nullish(),
   tpm_limit: count.nullish(),
   rpm_limit: count.nullish(),

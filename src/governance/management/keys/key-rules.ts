@@ -51,6 +51,7 @@ const adminFields = [
   'allowed_passthrough_routes',
   'permissions',
   'temp_budget_increase',
+  'throttle_on_budget_exceeded',
 ] as const
 
 /**
@@ -105,6 +106,7 @@ export async function authorizeKey(
 const isSet = (value: unknown): boolean =>
   value !== undefined &&
   value !== null &&
+  value !== false &&
   !(Array.isArray(value) && value.length === 0) &&
   !(isRecord(value) && Object.keys(value).length === 0)
 

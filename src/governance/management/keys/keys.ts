@@ -1,32 +1,35 @@
-import type { Kysely, Selectable } from 'kysely'
+import type { Selectable } from 'kysely'
 import { GatewayError } from '../../../platform/errors/gateway-error.ts'
 import { newId } from '../../../platform/ids.ts'
 import { parseDollars } from '../../../platform/money.ts'
-import type { KeyRow, Tables } from '../../../platform/store/tables.ts'
+import type { KeyRow } from '../../../platform/store/tables.ts'
 import type { Actor, AuditAction } from '../../audit/audit-log.ts'
-import type { Principal } from '../../authentication/principal.ts'
 import { asToken, maskedKey, newKey, tokenOf } from '../../authentication/token-hash.ts'
 import { keyTypes } from '../../authorization/route-groups.ts'
 import { mayManage, maySee, notFound } from '../../authorization/tenancy.ts'
 import { startingSpend } from '../../ledger/spend-reset.ts'
-import { numberOf, parseSettings } from '../../objects/settings.ts'
+import { parseSettings } from '../../objects/settings.ts'
 import type { Caller } from '../managed-objects.ts'
 import { budgetResetAt, expiresAt, type Management } from '../management.ts'
 import { mergedSettings } from '../present.ts'
 import { assignSpend, type Spender, setSpend } from '../set-spend.ts'
-import type { KeyRequest, NewKeyRequest, UpdateKeyRequest } from './key-fields.ts'
+import { changed, ownedBy, presentOnly, settingsOf } from './key-changes.ts'
+import { withTemporaryEnd } from './key-expiry.ts'
+import type { NewKeyRequest, UpdateKeyRequest } from './key-fields.ts'
 import { keyColumns, keyObject, keyOwnership } from './key-object.ts'
 import { authorizeKey, requireTeam, withBounds } from './key-rules.ts'
-
-/** Fields of requests that are instructions, not settings of a key. */
-const instructions = ['key', 'key_type', 'duration', 'send_invite_email', 'new_key', 'grace_period'] as const
+import { KeySecrets, secretName } from './key-secrets.ts'
+import { refuseTaken } from './refuse-taken.ts'
+import { defaultRotation, replaceSecret } from './replace-secret.ts'
 
 /** Virtual keys: make, change, replace, block, delete. Every change is audited and told to all processes. */
 export class Keys {
   readonly #management: Management
+  readonly #secrets: KeySecrets
 
   constructor(management: Management) {
     this.#management = management
+    this.#secrets = new KeySecrets(management.keyStore, management.log)
   }
 
   /** The key in clear is in the answer, once. @throws GatewayError */
@@ -37,7 +40,7 @@ export class Keys {
       caller.principal.admin || sent.team_id != null
         ? sent
         : { ...sent, user_id: sent.user_id ?? caller.principal.userId }
-    const request = withBounds(own, defaultKeyParams, upperKeyParams)
+    const request = withTemporaryEnd(this.#management, withBounds(own, defaultKeyParams, upperKeyParams))
     requireTeam(keysNeedTeam, request.team_id)
     const key = request.key ?? newKey()
     if (!key.startsWith('sk-') || key.length < 10) {
@@ -55,8 +58,12 @@ export class Keys {
       keyGeneration,
     )
     const now = clock.epoch()
+    const token = tokenOf(key)
+    const stored = this.#secrets.active
+      ? this.#secrets.nameOf({ token, key_alias: request.key_alias ?? null, settings: '{}' })
+      : undefined
     const row: KeyRow = {
-      token: tokenOf(key),
+      token,
       key_name: maskedKey(key),
       key_alias: request.key_alias ?? null,
       user_id: request.user_id ?? null,
@@ -71,10 +78,14 @@ export class Keys {
       blocked: request.blocked === true ? 1 : 0,
       rotates_at:
         request.auto_rotate === true
-          ? expiresAt(this.#management, request.rotation_interval ?? '30d', 'rotation_interval')
+          ? expiresAt(this.#management, request.rotation_interval ?? defaultRotation, 'rotation_interval')
           : null,
       last_active_at: null,
-      settings: mergedSettings(undefined, { ...settingsOf(request), allowed_routes: [...routes] }, keyColumns),
+      settings: mergedSettings(
+        undefined,
+        { ...settingsOf(request), allowed_routes: [...routes], [secretName]: stored },
+        keyColumns,
+      ),
       created_at: now,
       created_by: caller.actor.name,
       updated_at: now,
@@ -92,6 +103,9 @@ export class Keys {
         notices: [{ kind: 'key', id: row.token }],
       }
     })
+    if (stored !== undefined) await this.#stored(caller, row, stored, key)
+    // A key that was brought along may have had an earlier life.
+    if (request.key != null || row.spend > 0) await assignSpend(this.#management, spenderOf(row), row.spend)
     return { ...keyObject(row), key, token: row.token, token_id: row.token }
   }
 
@@ -100,7 +114,8 @@ export class Keys {
     const { governance, clock, settings } = this.#management
     const { upperKeyParams, keyGeneration, keysNeedTeam } = settings()
     const before = await this.#managed(caller, sent.key, '/key/update')
-    const request = withBounds(sent, {}, presentOnly(upperKeyParams, sent))
+    const bounded = withBounds(sent, {}, presentOnly(upperKeyParams, sent))
+    const request = withTemporaryEnd(this.#management, bounded)
     await authorizeKey(
       governance.store.db,
       caller.principal,
@@ -128,7 +143,7 @@ export class Keys {
       blocked: typeof request.blocked === 'boolean' ? Number(request.blocked) : before.blocked,
       rotates_at:
         request.auto_rotate === true
-          ? expiresAt(this.#management, request.rotation_interval ?? '30d', 'rotation_interval')
+          ? expiresAt(this.#management, request.rotation_interval ?? defaultRotation, 'rotation_interval')
           : request.auto_rotate === false
             ? null
             : before.rotates_at,
@@ -176,6 +191,7 @@ export class Keys {
         notices: rows.map(row => ({ kind: 'key', id: row.token }) as const),
       }
     })
+    await this.#secrets.remove(rows)
     return rows.map(row => row.token)
   }
 
@@ -191,7 +207,6 @@ export class Keys {
       readonly grace_period?: string | null | undefined
     },
   ): Promise<Record<string, unknown>> {
-    const { governance, clock } = this.#management
     const before = await this.#managed(caller, key, '/key/regenerate')
     if (Object.keys(settingsOf(sent)).some(name => name !== 'duration')) {
       await this.update(caller, { ...sent, key: before.token })
@@ -201,65 +216,58 @@ export class Keys {
     if (!secret.startsWith('sk-') || secret.length < 10) {
       throw new GatewayError('invalid_request', "'new_key' must begin with `sk-`.", { param: 'new_key' })
     }
-    const now = clock.epoch()
-    const grace = expiresAt(this.#management, sent.grace_period ?? undefined, 'grace_period')
-    const rotations = numberOf(parseSettings(current.settings), 'rotation_count') ?? 0
-    const after: KeyRow = {
-      ...current,
-      token: tokenOf(secret),
-      key_name: maskedKey(secret),
-      expires_at: sent.duration == null ? current.expires_at : expiresAt(this.#management, sent.duration),
-      rotates_at: this.#nextRotation(current),
-      settings: mergedSettings(
-        current.settings,
-        { rotation_count: rotations + 1, last_rotation_at: new Date(now).toISOString() },
-        keyColumns,
-      ),
-      updated_at: now,
-      updated_by: caller.actor.name,
-    }
-    await governance.change(async trx => {
-      await refuseTaken(trx, { ...after, key_alias: null }, 'new')
-      await trx.deleteFrom('keys').where('token', '=', current.token).execute()
-      // The books know calls by the hash of their key: what was spent before is what the new hash starts with.
-      await trx
-        .insertInto('keys')
-        .values({ ...after, ...startingSpend(after.spend, now) })
-        .execute()
-      await trx
-        .updateTable('deprecated_keys')
-        .set({ successor: after.token })
-        .where('successor', '=', current.token)
-        .execute()
-      if (grace !== null) {
-        await trx
-          .insertInto('deprecated_keys')
-          .values({ token: current.token, successor: after.token, valid_until: grace })
-          .execute()
-      }
-      return {
-        result: undefined,
-        audit: [this.#event(caller, 'rotated', after, keyObject(current), keyObject(after))],
-        notices: [
-          { kind: 'key', id: current.token },
-          { kind: 'key', id: after.token },
-        ],
-      }
+    const after = await replaceSecret(this.#management, this.#secrets, caller.actor, current, {
+      secret,
+      oldUntil: expiresAt(this.#management, sent.grace_period ?? undefined, 'grace_period'),
+      expiresAt: sent.duration == null ? current.expires_at : expiresAt(this.#management, sent.duration),
     })
     return { ...keyObject(after), key: secret, token: after.token, token_id: after.token }
   }
 
-  /** Replaces keys whose rotation is due; returns how many. Run under a lock. */
-  async rotateDue(actor: Actor, principal: Principal, gracePeriod: string | undefined): Promise<number> {
-    const { governance, clock } = this.#management
+  /**
+   * Replaces keys whose rotation is due; a key that cannot be waits for the next time. Nobody is there to be told the new
+   * secret: without a secret manager that takes it, the key would be lost, so nothing is replaced then. Run under a lock.
+   * @param goOn asked before each key
+   * @returns keys replaced, and keys that wait for a secret manager
+   */
+  async rotateDue(
+    actor: Actor,
+    gracePeriod: string | undefined,
+    goOn: () => Promise<boolean>,
+  ): Promise<{ readonly replaced: number; readonly waiting: number }> {
+    const { governance, clock, log } = this.#management
     const due = await governance.store.db
       .selectFrom('keys')
-      .select('token')
+      .selectAll()
       .where('rotates_at', '<=', clock.epoch())
-      .limit(100)
+      .where('blocked', '=', 0)
+      .where(eb => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', clock.epoch())]))
+      .orderBy('rotates_at')
+      .limit(500)
       .execute()
-    for (const { token } of due) await this.regenerate({ actor, principal }, token, { grace_period: gracePeriod })
-    return due.length
+    if (!this.#secrets.active) return { replaced: 0, waiting: due.length }
+    let replaced = 0
+    for (const row of due) {
+      if (!(await goOn())) break
+      try {
+        await replaceSecret(this.#management, this.#secrets, actor, row, {
+          secret: newKey(),
+          oldUntil: expiresAt(this.#management, gracePeriod, 'LITELLM_KEY_ROTATION_GRACE_PERIOD'),
+          expiresAt: row.expires_at,
+        })
+        replaced++
+      } catch (error) {
+        log.warn({ err: error, key: row.token.slice(0, 16) }, 'a key could not be rotated; its secret stays')
+      }
+    }
+    return { replaced, waiting: 0 }
+  }
+
+  /** Replaced secrets whose grace period ended long ago. */
+  async forgetReplaced(): Promise<void> {
+    const { governance, clock } = this.#management
+    const before = clock.epoch() - 86_400_000
+    await governance.store.db.deleteFrom('deprecated_keys').where('valid_until', '<', before).execute()
   }
 
   async setBlocked(caller: Caller, key: string, blocked: boolean): Promise<Record<string, unknown>> {
@@ -338,9 +346,21 @@ export class Keys {
     })
   }
 
-  #nextRotation(row: KeyRow): number | null {
-    if (row.rotates_at === null) return null
-    return expiresAt(this.#management, parseSettings(row.settings)['rotation_interval'] ?? '30d', 'rotation_interval')
+  /** A key that its user cannot fetch is no use: it goes again. @throws GatewayError 503 */
+  async #stored(caller: Caller, row: KeyRow, name: string, key: string): Promise<void> {
+    try {
+      await this.#secrets.put(name, key)
+    } catch (error) {
+      await this.#management.governance.change(async trx => {
+        await trx.deleteFrom('keys').where('token', '=', row.token).execute()
+        return {
+          result: undefined,
+          audit: [this.#event(caller, 'deleted', row, keyObject(row), undefined)],
+          notices: [{ kind: 'key', id: row.token }],
+        }
+      })
+      throw error
+    }
   }
 
   #event(
@@ -354,61 +374,15 @@ export class Keys {
   }
 }
 
-/** Columns that are another than before: the rest may have moved meanwhile (spend, windows, last use) and stays. */
-function changed(before: KeyRow, after: KeyRow): Partial<KeyRow> {
-  const { token: _token, spend: _spend, ...columns } = after
-  return Object.fromEntries(
-    Object.entries(columns).filter(([name, value]) => value !== before[name as keyof KeyRow]),
-  ) as Partial<KeyRow>
-}
-
 const spenderOf = (row: KeyRow): Spender => ({
   table: 'keys',
   key: [row.token],
   scope: 'key',
   scopeId: row.token,
   settings: row.settings,
+  budgetId: row.budget_id,
   resetAt: row.budget_reset_at,
 })
-
-/** @throws GatewayError when the key or its alias exists */
-async function refuseTaken(trx: Kysely<Tables>, row: KeyRow, token: 'new' | 'known'): Promise<void> {
-  const taken = await trx
-    .selectFrom('keys')
-    .select(['token', 'key_alias'])
-    .where(eb => eb.or([eb('token', '=', row.token), eb('key_alias', '=', row.key_alias)]))
-    .execute()
-  for (const other of taken) {
-    if (row.key_alias !== null && other.key_alias === row.key_alias && other.token !== row.token) {
-      throw new GatewayError('conflict', `A key with the alias '${row.key_alias}' exists already.`, {
-        param: 'key_alias',
-        status: 400,
-      })
-    }
-    if (other.token === row.token && token === 'new') {
-      throw new GatewayError('conflict', 'This key exists already.', { param: 'key', status: 400 })
-    }
-  }
-}
-
-function settingsOf(request: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const settings = { ...request }
-  for (const name of instructions) delete settings[name]
-  return settings
-}
-
-/** Rights are checked against whom the key will belong to. */
-const ownedBy = (request: UpdateKeyRequest, before: KeyRow): KeyRequest => ({
-  ...request,
-  user_id: request.user_id === undefined ? before.user_id : request.user_id,
-  team_id: request.team_id === undefined ? before.team_id : request.team_id,
-})
-
-/** On update a bound applies to the fields that are sent. */
-const presentOnly = (upper: Readonly<Record<string, unknown>>, sent: object): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(upper).filter(([name]) => (sent as Readonly<Record<string, unknown>>)[name] != null),
-  )
 
 const nano = (dollars: number | null | undefined): number | undefined =>
   dollars == null ? undefined : parseDollars(dollars)

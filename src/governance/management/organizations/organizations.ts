@@ -4,10 +4,12 @@ import { GatewayError } from '../../../platform/errors/gateway-error.ts'
 import { newId } from '../../../platform/ids.ts'
 import type { OrganizationMemberRow, Tables } from '../../../platform/store/tables.ts'
 import type { AuditEvent } from '../../audit/audit-log.ts'
+import { startingSpend } from '../../ledger/spend-reset.ts'
 import { checkLimits, idText, limitFields, record, texts } from '../limit-fields.ts'
 import { type Caller, ManagedObjects, type ObjectKind } from '../managed-objects.ts'
 import { budgetResetAt, type Management } from '../management.ts'
 import { dollarsFromNano } from '../present.ts'
+import { memberUser } from '../users/member-user.ts'
 
 type Shown = Record<string, unknown>
 
@@ -172,14 +174,10 @@ export class Organizations {
     const now = this.#management.clock.epoch()
     const added = await this.#management.governance.change(async trx => {
       const members: OrganizationMemberRow[] = []
+      const made: AuditEvent[] = []
       for (const one of requested) {
-        const user = await trx
-          .selectFrom('users')
-          .select('user_id')
-          .where(one.user_id == null ? 'user_email' : 'user_id', '=', one.user_id ?? one.user_email ?? '')
-          .executeTakeFirst()
-        if (user === undefined)
-          throw new GatewayError('not_found', 'There is no such user; make it first (/user/new).', { param: 'member' })
+        const user = await memberUser(trx, caller, one, now)
+        made.push(...user.audit)
         const row: OrganizationMemberRow = {
           organization_id: id,
           user_id: user.user_id,
@@ -195,12 +193,15 @@ export class Organizations {
             status: 400,
           })
         }
-        await trx.insertInto('organization_members').values(row).execute()
+        await trx
+          .insertInto('organization_members')
+          .values({ ...row, ...startingSpend(0, row.created_at) })
+          .execute()
         members.push(row)
       }
       return {
         result: members,
-        audit: members.map(row => memberEvent(caller, 'created', row)),
+        audit: [...made, ...members.map(row => memberEvent(caller, 'created', row))],
         notices: members.map(row => ({ kind: 'user', id: row.user_id }) as const),
       }
     })

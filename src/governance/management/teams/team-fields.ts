@@ -1,9 +1,5 @@
 import { z } from 'zod'
-
-const texts = z.array(z.string().max(500)).max(1000)
-const record = z.record(z.string(), z.unknown())
-const count = z.number().int().min(0)
-const dollars = z.number().min(0)
+import { count, dollars, record, texts } from '../limit-fields.ts'
 
 export const teamRoles = ['admin', 'user'] as const
 

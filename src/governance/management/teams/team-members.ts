@@ -1,12 +1,13 @@
 import type { Kysely } from 'kysely'
 import { GatewayError } from '../../../platform/errors/gateway-error.ts'
-import { newId } from '../../../platform/ids.ts'
 import type { Tables, TeamMemberRow, TeamRow } from '../../../platform/store/tables.ts'
 import type { AuditEvent } from '../../audit/audit-log.ts'
+import { startingSpend } from '../../ledger/spend-reset.ts'
 import { parseSettings } from '../../objects/settings.ts'
 import type { ChangeNotice } from '../change.ts'
 import type { Caller } from '../managed-objects.ts'
 import { budgetResetAt, type Management } from '../management.ts'
+import { memberUser } from '../users/member-user.ts'
 import type { MemberLimits, MemberRequest } from './team-fields.ts'
 import { memberOf } from './team-object.ts'
 
@@ -45,8 +46,10 @@ export class TeamMembers {
   ): Promise<MemberChange> {
     const now = this.#management.clock.epoch()
     const members: TeamMemberRow[] = []
+    const made: AuditEvent[] = []
     for (const request of requested) {
-      const user = await this.#user(trx, caller, request)
+      const user = await memberUser(trx, caller, request, now)
+      made.push(...user.audit)
       const taken = await find(trx, team.team_id, user.user_id)
       if (taken !== undefined || members.some(member => member.user_id === user.user_id)) {
         throw new GatewayError('conflict', `The user '${user.user_id}' is a member of this team already.`, {
@@ -66,10 +69,17 @@ export class TeamMembers {
         settings: JSON.stringify(settings),
         created_at: now,
       }
-      await trx.insertInto('team_members').values(row).execute()
+      await trx
+        .insertInto('team_members')
+        .values({ ...row, ...startingSpend(0, now) })
+        .execute()
       members.push(row)
     }
-    return { members, audit: members.map(row => event(caller, 'created', row)), notices: members.flatMap(noticesOf) }
+    return {
+      members,
+      audit: [...made, ...members.map(row => event(caller, 'created', row))],
+      notices: members.flatMap(noticesOf),
+    }
   }
 
   async update(
@@ -128,41 +138,6 @@ export class TeamMembers {
     if (row === undefined)
       throw new GatewayError('not_found', 'There is no such member in this team.', { param: 'user_id' })
     return row
-  }
-
-  async #user(
-    trx: Kysely<Tables>,
-    caller: Caller,
-    { user_id: id, user_email: email }: MemberRequest,
-  ): Promise<{ user_id: string; user_email: string | null }> {
-    const known = await trx
-      .selectFrom('users')
-      .select(['user_id', 'user_email'])
-      .where(id == null ? 'user_email' : 'user_id', '=', id ?? email ?? '')
-      .executeTakeFirst()
-    if (known !== undefined) return known
-    const now = this.#management.clock.epoch()
-    const user = { user_id: id ?? newId(), user_email: email ?? null }
-    await trx
-      .insertInto('users')
-      .values({
-        ...user,
-        user_alias: null,
-        sso_user_id: null,
-        user_role: 'internal_user',
-        password_hash: null,
-        budget_id: null,
-        spend: 0,
-        budget_reset_at: null,
-        blocked: 0,
-        settings: '{}',
-        created_at: now,
-        created_by: caller.actor.name,
-        updated_at: now,
-        updated_by: caller.actor.name,
-      })
-      .execute()
-    return user
   }
 }
 

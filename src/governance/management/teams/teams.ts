@@ -29,6 +29,10 @@ export class Teams {
     this.members = new TeamMembers(management)
   }
 
+  find(id: string): Promise<TeamRow | undefined> {
+    return this.#objects.find(id)
+  }
+
   /** @throws GatewayError */
   async create(caller: Caller, sent: NewTeamRequest): Promise<Shown> {
     const request = { ...this.#management.settings().defaultTeamParams, ...given(sent) } as NewTeamRequest
@@ -224,6 +228,22 @@ export class Teams {
     return this.#shown(team, await this.members.list(this.#db, [id]))
   }
 
+  /** @param ids undefined: every team @returns teams whose members may do more now @throws GatewayError 404 */
+  async appendPermissions(caller: Caller, permissions: readonly string[], ids?: readonly string[]): Promise<number> {
+    const all = ids ?? (await this.#db.selectFrom('teams').select('team_id').execute()).map(row => row.team_id)
+    const lacking: string[] = []
+    for (const id of new Set(all)) {
+      const own = permissionsOf(await this.managed(caller, id))
+      if (permissions.some(permission => !own.includes(permission))) lacking.push(id)
+    }
+    for (const id of lacking) {
+      await this.changeSettings(caller, id, settings => ({
+        team_member_permissions: [...new Set([...textsOf(settings, 'team_member_permissions'), ...permissions])],
+      }))
+    }
+    return lacking.length
+  }
+
   /** Sets what a member has spent inside the team. */
   async resetMemberSpend(caller: Caller, id: string, userId: string, dollars: number): Promise<Shown> {
     await this.managed(caller, id)
@@ -235,6 +255,7 @@ export class Teams {
       scope: 'team_member',
       scopeId: `${id}/${userId}`,
       settings: row.settings,
+      budgetId: row.budget_id,
       resetAt: row.budget_reset_at,
     }
     await this.#management.governance.change(async trx => {

@@ -1,95 +1,20 @@
 import type { Kysely } from 'kysely'
-import { z } from 'zod'
 import { GatewayError } from '../../../platform/errors/gateway-error.ts'
 import { newId } from '../../../platform/ids.ts'
 import { parseDollars } from '../../../platform/money.ts'
 import type { KeyRow, Tables, UserRow } from '../../../platform/store/tables.ts'
+import type { AuditEvent } from '../../audit/audit-log.ts'
 import type { Principal } from '../../authentication/principal.ts'
-import { roles } from '../../authorization/roles.ts'
+import { startingSpend } from '../../ledger/spend-reset.ts'
 import { keyObject } from '../keys/key-object.ts'
 import { Keys } from '../keys/keys.ts'
-import { checkLimits, given, idText, limitFields, record, texts } from '../limit-fields.ts'
-import { type Caller, ManagedObjects, type ObjectKind } from '../managed-objects.ts'
+import { checkLimits, given } from '../limit-fields.ts'
+import { type Caller, ManagedObjects } from '../managed-objects.ts'
 import { budgetResetAt, type Management } from '../management.ts'
+import { Teams } from '../teams/teams.ts'
+import { type NewUserRequest, type Place, placeOf, type UpdateUserRequest, userKind } from './user-fields.ts'
 
 type Shown = Record<string, unknown>
-
-const userKind: ObjectKind<'users'> = {
-  table: 'users',
-  id: 'user_id',
-  name: 'user',
-  columns: new Set([
-    'user_id',
-    'user_email',
-    'user_alias',
-    'sso_user_id',
-    'user_role',
-    'password',
-    'budget_id',
-    'spend',
-    'budget_reset_at',
-    'blocked',
-    'teams',
-    'auto_create_key',
-    'send_invite_email',
-    'duration',
-    'key_alias',
-    'created_at',
-    'updated_at',
-  ]),
-  presentation: {
-    money: ['spend'],
-    times: ['created_at', 'updated_at', 'budget_reset_at'],
-    flags: ['blocked'],
-    hidden: ['password_hash', 'spend_since', 'spend_base'],
-    defaults: {
-      models: [],
-      metadata: {},
-      max_budget: null,
-      budget_duration: null,
-      tpm_limit: null,
-      rpm_limit: null,
-      max_parallel_requests: null,
-    },
-  },
-  notices: row => [{ kind: 'user', id: row.user_id }],
-}
-
-const userRoles = z.enum(roles)
-
-const userFields = {
-  ...limitFields,
-  user_email: z.string().min(3).max(320).nullish(),
-  user_alias: z.string().max(255).nullish(),
-  sso_user_id: idText.nullish(),
-  user_role: userRoles.nullish(),
-  models: texts.nullish(),
-  metadata: record.nullish(),
-  aliases: z.record(z.string(), z.string()).nullish(),
-  guardrails: texts.nullish(),
-  object_permission: record.nullish(),
-  organizations: texts.nullish(),
-  blocked: z.boolean().nullish(),
-} as const
-
-export const newUserRequest = z.object({
-  ...userFields,
-  user_id: idText.nullish(),
-  teams: z
-    .array(z.union([z.string(), record]))
-    .max(100)
-    .nullish(),
-  auto_create_key: z.boolean().nullish().meta({ description: 'Default true: a key comes with the user.' }),
-  duration: z.string().max(20).nullish(),
-  key_alias: z.string().max(255).nullish(),
-  send_invite_email: z.boolean().nullish(),
-})
-export const updateUserRequest = z
-  .object({ ...userFields, user_id: idText.nullish(), spend: z.number().min(0).nullish() })
-  .refine(body => body.user_id != null || body.user_email != null, 'give user_id or user_email')
-
-export type NewUserRequest = z.output<typeof newUserRequest>
-export type UpdateUserRequest = z.output<typeof updateUserRequest>
 
 /** Roles only an administrator may give. */
 const powerful: readonly string[] = ['proxy_admin', 'proxy_admin_viewer']
@@ -99,9 +24,11 @@ export class Users {
   readonly #objects: ManagedObjects<'users'>
   readonly #management: Management
   readonly #keys: Keys
+  readonly #teams: Teams
 
   constructor(management: Management) {
     this.#management = management
+    this.#teams = new Teams(management)
     this.#objects = new ManagedObjects(management, userKind)
     this.#keys = new Keys(management)
   }
@@ -114,6 +41,7 @@ export class Users {
     requireManager(caller.principal, organizations)
     requireRole(caller.principal, request.user_role)
     if (request.user_email != null) await this.#refuseTakenEmail(request.user_email)
+    const places = await this.#places(caller, sent, request)
     const userId = request.user_id ?? newId()
     const now = this.#management.clock.epoch()
     const row = await this.#objects.create(
@@ -140,24 +68,43 @@ export class Users {
               user_id: userId,
               user_role: 'internal_user',
               budget_id: null,
-              spend: 0,
+              ...startingSpend(0, now),
               budget_reset_at: null,
               created_at: now,
             })
             .execute()
         }
-        return { audit: [], notices: [{ kind: 'user', id: userId }] }
+        const audit: AuditEvent[] = []
+        for (const { team, role, limits } of places) {
+          const added = await this.#teams.members.add(trx, caller, team, [{ user_id: userId, role }], limits)
+          audit.push(...added.audit)
+        }
+        const teams = places.map(({ team }) => ({ kind: 'team', id: team.team_id }) as const)
+        return { audit, notices: [{ kind: 'user', id: userId }, ...teams] }
       },
     )
-    const shown = this.#objects.show(row)
+    const shown = { ...this.#objects.show(row), teams: places.map(({ team }) => team.team_id) }
     if (request.auto_create_key === false || this.#management.settings().keysNeedTeam) return shown
     const key = await this.#keys.generate(caller, {
       user_id: userId,
+      ...(request.team_id == null ? {} : { team_id: request.team_id }),
       ...(organizations[0] === undefined ? {} : { organization_id: organizations[0] }),
       ...(request.key_alias == null ? {} : { key_alias: request.key_alias }),
       ...(request.duration == null ? {} : { duration: request.duration }),
     })
     return { ...shown, key: key['key'], token: key['token'], key_name: key['key_name'], expires: key['expires'] }
+  }
+
+  /** The teams a new user becomes a member of. Those of the defaults are the operator's; others the caller must manage. */
+  async #places(caller: Caller, sent: NewUserRequest, request: NewUserRequest): Promise<readonly Place[]> {
+    const wanted = [...(request.teams ?? []), ...(request.team_id == null ? [] : [request.team_id])].map(placeOf)
+    const places = new Map<string, Place>()
+    for (const { id, ...place } of wanted) {
+      const byDefault = sent.teams == null && id !== sent.team_id
+      const team = byDefault ? await this.#teams.find(id) : await this.#teams.managed(caller, id)
+      if (team !== undefined && !places.has(id)) places.set(id, { team, ...place })
+    }
+    return [...places.values()]
   }
 
   async update(caller: Caller, sent: UpdateUserRequest): Promise<Shown> {
