@@ -18,7 +18,7 @@ import { systemClock } from '../../platform/clock.ts'
 import { openStore } from '../../platform/store/open-store.ts'
 import type { Store } from '../../platform/store/store.ts'
 import type { StoreOptions } from '../../platform/store/store-options.ts'
-import { createLogger } from '../../platform/telemetry/logger.ts'
+import { createLogger, type Logger } from '../../platform/telemetry/logger.ts'
 import { sealLine } from './journal/line.ts'
 import { encodeRecord } from './journal/record-line.ts'
 import { segmentName } from './journal/segments.ts'
@@ -73,11 +73,11 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   }
 }
 
-describe.each([{ thread: 'the thread that appends' }, { thread: 'a thread of its own' }])(
+describe.each([{ thread: 'the thread that appends' }, { thread: 'the thread of the store' }])(
   'shipped by $thread',
   ({ thread }) => {
     beforeEach(() => {
-      const inThread = thread === 'a thread of its own'
+      const inThread = thread === 'the thread of the store'
       storeOptions = inThread ? { kind: 'sqlite', path: join(folder, 'store.db') } : undefined
     })
 
@@ -97,6 +97,7 @@ describe.each([{ thread: 'the thread that appends' }, { thread: 'a thread of its
       const ledger = start({ segmentBytes: 20_000 })
       for (let index = 0; index < 500; index++) await written(ledger, record({ cost: 2, caller: { token: 'k' } }))
       expect(await ledger.flush(300)).toBe(false)
+      await until(() => ledger.backlog().oldestAt !== undefined)
       const backlog = ledger.backlog()
       expect(backlog.bytes).toBe(backlog.directoryBytes)
       expect(backlog.records).toBeGreaterThan(100)
@@ -253,21 +254,47 @@ describe.each([{ thread: 'the thread that appends' }, { thread: 'a thread of its
   },
 )
 
-it('a thread that ends is started again, and ships what it left', async () => {
-  const threads: Worker[] = []
-  const seen = (worker: Worker): void => void threads.push(worker)
-  process.on('worker', seen)
-  try {
-    const ledger = start({ storeOptions: { kind: 'sqlite', path: join(folder, 'store.db') } })
+describe('in the thread of the store', () => {
+  it('nothing is shipped while a transaction is open there, nor does it wait for the other', async () => {
+    const said: string[] = []
+    const note = (_fields: object, message = ''): void => void said.push(message)
+    const log = { ...createLogger({ level: 'silent' }), info: note, warn: note, error: note } as Logger
+    const ledger = start({ log, storeOptions: { kind: 'sqlite', path: join(folder, 'store.db') } })
     await written(ledger, record())
     expect(await ledger.flush(10_000)).toBe(true)
-    await threads.at(-1)?.terminate()
-    await written(ledger, record())
-    // Asked while there is no thread: the next one is told.
-    expect(await ledger.flush(20_000)).toBe(true)
+    await store.db.transaction().execute(async trx => {
+      await trx.insertInto('keys').values(keyRow('k')).execute()
+      await written(ledger, record())
+      expect(await ledger.flush(500)).toBe(false)
+      // Waiting for the lock, the thread would not answer: it waits for a quarter of a second and longer.
+      expect(await trx.selectFrom('ledger').select('id').execute()).toHaveLength(1)
+    })
+    expect(await ledger.flush(10_000)).toBe(true)
     expect(await rows()).toBe(2)
-    expect(ledger.backlog()).toMatchObject({ shipped: 2, bytes: 0 })
-  } finally {
-    process.off('worker', seen)
-  }
+    expect(said).toEqual([])
+  })
+
+  it('shipping starts again when that ends, and ships what was left', async () => {
+    const threads: Worker[] = []
+    const seen = (worker: Worker): void => void threads.push(worker)
+    process.on('worker', seen)
+    const path = join(folder, 'other.db')
+    const other = await openStore({ kind: 'sqlite', path })
+    try {
+      const ledger = start({ store: other, storeOptions: { kind: 'sqlite', path } })
+      await written(ledger, record())
+      expect(await ledger.flush(10_000)).toBe(true)
+      expect(threads).toHaveLength(1)
+      await threads[0]?.terminate()
+      await written(ledger, record())
+      // Asked while there is no thread: the next one is told.
+      expect(await ledger.flush(20_000)).toBe(true)
+      expect(await other.db.selectFrom('ledger').select('id').execute()).toHaveLength(2)
+      expect(ledger.backlog()).toMatchObject({ shipped: 2, bytes: 0 })
+      await ledger.close(5000)
+    } finally {
+      process.off('worker', seen)
+      await other.close()
+    }
+  })
 })

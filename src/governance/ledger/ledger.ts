@@ -13,6 +13,7 @@ import { Shipper } from './shipping/shipper.ts'
 import { storePlace } from './shipping/store-place.ts'
 import { StoreSink } from './shipping/store-sink.ts'
 import { ThreadShipper } from './shipping/thread-shipper.ts'
+import { ownThread, storeThread } from './shipping/workplace.ts'
 import type { SpendRecord } from './spend-record.ts'
 
 export interface LedgerOptions {
@@ -20,8 +21,9 @@ export interface LedgerOptions {
   readonly directory: string
   readonly store: Store
   /**
-   * How `store` was opened. A thread of its own then opens it once more and ships, and this one only appends. Left out, or
-   * for a store in memory: shipped by the thread that appends.
+   * How `store` was opened. Another thread then ships, through a connection of its own, and this one only appends: the
+   * thread of a SQLite store, one of its own beside PostgreSQL. Left out, or for a store in memory: shipped by the thread
+   * that appends.
    */
   readonly storeOptions?: StoreOptions | undefined
   readonly log: Logger
@@ -80,7 +82,8 @@ export interface Ledger {
   append(record: SpendRecord, done?: Appended): void
   /**
    * Keeps the bodies of a call beside its record, cleaned (see `bodies.ts`), after the response has gone out. Call it only
-   * where `store_prompts_in_spend_logs` is on. Parsed JSON or text; undefined: there is none.
+   * where `store_prompts_in_spend_logs` is on. Parsed JSON or text; undefined: there is none. The answer may be a function that
+   * makes it, called after the response has gone out.
    */
   keepBodies(
     record: Pick<SpendRecord, 'id' | 'startedAt'>,
@@ -161,7 +164,8 @@ function shipperFor(
   const place = storeOptions === undefined ? undefined : storePlace(storeOptions)
   if (place !== undefined && ship) {
     const settings = { directory, instance, interval, batchSize, segmentAge, store: place }
-    return new ThreadShipper({ settings, log, onListing, startAfter })
+    const open = store.invite === undefined ? ownThread(settings) : storeThread(store.invite, settings)
+    return new ThreadShipper({ open, log, onListing, startAfter })
   }
   const sink = new StoreSink(store)
   return new Shipper({ directory, instance, sink, clock, log, ship, interval, batchSize, segmentAge, onListing })

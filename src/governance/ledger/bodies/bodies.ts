@@ -16,7 +16,7 @@ export const defaultBodyOptions: BodyOptions = {
 interface Waiting {
   readonly record: Pick<SpendRecord, 'id' | 'startedAt'>
   readonly request: unknown
-  readonly response: unknown
+  readonly response: unknown | (() => unknown)
   readonly options: BodyOptions
 }
 
@@ -42,10 +42,11 @@ export class Bodies {
     return this.#dropped
   }
 
+  /** @param response or what makes it, called when it is cleaned */
   keep(
     record: Pick<SpendRecord, 'id' | 'startedAt'>,
     request: unknown,
-    response: unknown,
+    response: unknown | (() => unknown),
     options: BodyOptions = defaultBodyOptions,
   ): void {
     if (this.#waiting.length >= maxWaiting) {
@@ -72,7 +73,8 @@ export class Bodies {
     })
   }
 
-  #write({ record, request, response, options }: Waiting): void {
+  #write({ record, request, response: given, options }: Waiting): void {
+    const response: unknown = typeof given === 'function' ? given() : given
     this.#append(
       encodeBody({
         id: record.id,

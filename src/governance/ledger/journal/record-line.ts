@@ -1,3 +1,4 @@
+import { maxSpendName, spendName } from '../spend-name.ts'
 import type { CostLine, SpendCaller, SpendRecord } from '../spend-record.ts'
 
 /**
@@ -8,11 +9,6 @@ import type { CostLine, SpendCaller, SpendRecord } from '../spend-record.ts'
  */
 export const recordVersion = 1
 
-/**
- * Characters kept of any one field: names and ids are shorter, callers' inventions are not, and an index of PostgreSQL
- * holds no more than 2,704 bytes.
- */
-const maxText = 256
 const maxTags = 64
 /** Characters of JSON. */
 const maxMetadata = 16_384
@@ -116,7 +112,7 @@ export function decodeRecord(line: readonly unknown[]): SpendRecord {
 /** Text as JSON. The look at each character is what makes `JSON.stringify`, with its call out of JavaScript, rare. */
 function text(value: string): string {
   const { length } = value
-  if (length > maxText) return oddText(value)
+  if (length > maxSpendName) return oddText(value)
   for (let index = 0; index < length; index++) {
     const code = value.charCodeAt(index)
     // Control characters, '"', '\' and everything beyond ASCII.
@@ -125,9 +121,7 @@ function text(value: string): string {
   return `"${value}"`
 }
 
-/** Halves of surrogate pairs and U+0000 have no place in a database: what is looked up later must be what was stored. */
-const oddText = (value: string): string =>
-  JSON.stringify(value.slice(0, maxText).toWellFormed().replaceAll('\0', '\ufffd'))
+const oddText = (value: string): string => JSON.stringify(spendName(value))
 
 const optional = (value: string | undefined): string => (value === undefined ? 'null' : text(value))
 

@@ -55,7 +55,17 @@ function grouped<T>(rows: readonly T[], nameOf: (row: T) => string): Map<string,
 
 /** Hits of the response cache, and of vendors' prompt caches. `callTypeOf` names a route the way LiteLLM does. */
 export async function cacheActivity(db: Kysely<Tables>, range: Range, callTypeOf: (route: string) => string) {
-  const rows = await sumDaily(db, range, ['token', 'route', 'model'])
+  const rows = await sumDaily(db, range, ['token', 'route', 'model'], {
+    only: [
+      'requests',
+      'failed_requests',
+      'output_tokens',
+      'cache_hits',
+      'cached_output_tokens',
+      'cache_read_tokens',
+      'cache_write_tokens',
+    ],
+  })
   const names = await KeyNames.of(
     db,
     rows.map(row => row.token),

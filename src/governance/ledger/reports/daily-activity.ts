@@ -1,8 +1,11 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
+import { GatewayError } from '../../../platform/errors/gateway-error.ts'
 import type { Tables } from '../../../platform/store/tables.ts'
+import { dailyRows, maxLeafed } from './daily-rows.ts'
+import { dearestOnly } from './dearest.ts'
 import { type KeyMetadata, KeyNames, namesOf } from './key-metadata.ts'
 import { addSums, metricsOf, noMetrics, type SpendMetrics, shownSums } from './spend-metrics.ts'
-import { dailyRows, type Entity, type Selection, type Sums, type SumsQuery, sumDaily } from './sums.ts'
+import { type Entity, from, type Selection, type Sums, type SumsQuery, sumDaily } from './sums.ts'
 
 export interface KeyMetric {
   metrics: SpendMetrics
@@ -56,32 +59,24 @@ const nameTable = {
 /** How reports name the calls of administrators, which belong to no key. */
 export const masterKey = 'master_key'
 
-/** Entities named in one answer, those that cost most. */
-const maxEntities = 5000
-/** Combinations of days, keys and what they called. */
-const maxKeyRows = 150_000
+/** Days times keys times what they called: an answer of some 12 MB. */
+const maxKeyRows = 10_000
 
 /**
- * Days with totals and breakdowns: LiteLLM's `…/daily/activity/aggregated`. Three grouped reads of the daily sums: what was
+ * Days with totals and breakdowns: LiteLLM's `…/daily/activity/aggregated`. Grouped reads of the daily sums: what was
  * called, by which keys, for whom.
  */
 export async function dailyActivity(db: Kysely<Tables>, query: ActivityQuery): Promise<DailyActivity> {
   const [called, topKeys, entities] = await Promise.all([
     sumDaily(db, query, ['date', 'model', 'model_group', 'provider', 'route'], { only: shownSums }),
     sumDaily(db, query, ['token'], { limit: query.keyLimit + 1, only: ['cost'] }),
-    query.shown === undefined
-      ? []
-      : sumDaily(db, { ...query, selections: query.entitySelections ?? query.selections }, ['date', 'entity_id'], {
-          limit: maxEntities,
-          only: shownSums,
-        }),
+    dearestEntities(db, query),
   ])
-  const tokens = topKeys.slice(0, query.keyLimit).map(({ token }) => token)
-  const keyed: SumsQuery = { ...query, selections: query.selections.map(selection => ({ ...selection, tokens })) }
-  const byKey = await sumDaily(db, keyed, ['date', 'token', 'model', 'model_group', 'provider', 'route'], {
-    limit: maxKeyRows,
-    only: shownSums,
-  })
+  const { byKey, tokens } = await byDearestKeys(
+    db,
+    query,
+    topKeys.slice(0, query.keyLimit).map(({ token }) => token),
+  )
   const [keys, names] = await Promise.all([
     KeyNames.of(db, tokens),
     entityNames(
@@ -102,7 +97,46 @@ export async function dailyActivity(db: Kysely<Tables>, query: ActivityQuery): P
     api_key_limit: query.keyLimit,
     // One more than the limit is looked for, not all: "more than" is what the number is for.
     total_api_keys: topKeys.length,
+    shown_api_keys: tokens.length,
   })
+}
+
+type KeyRow = CalledRow & { readonly token: string }
+
+/** Of the keys that cost most, as many as one answer holds with everything they called. */
+async function byDearestKeys(
+  db: Kysely<Tables>,
+  query: ActivityQuery,
+  dearest: readonly string[],
+): Promise<{ readonly byKey: readonly KeyRow[]; readonly tokens: readonly string[] }> {
+  const of = (tokens: readonly string[]): SumsQuery => ({
+    ...query,
+    selections: query.selections.map(selection => ({ ...selection, tokens })),
+  })
+  const { rows } = await sql<{ token: string; combinations: number }>`
+    select token, count(*) as combinations from ${from(of(dearest), ['token'])} group by token
+  `.execute(db)
+  const sizes = new Map(rows.map(({ token, combinations }) => [token, combinations]))
+  let left = maxKeyRows
+  const tokens = dearest.filter((token, index) => {
+    left -= sizes.get(token) ?? 0
+    return left >= 0 || index === 0
+  })
+  const byKey = await sumDaily(db, of(tokens), ['date', 'token', 'model', 'model_group', 'provider', 'route'], {
+    only: shownSums,
+  })
+  return { byKey, tokens }
+}
+
+/** Those that cost most, each with all of its days. */
+async function dearestEntities(
+  db: Kysely<Tables>,
+  query: ActivityQuery,
+): Promise<(Sums & Record<'date' | 'entity_id', string>)[]> {
+  if (query.shown === undefined) return []
+  const selections = query.entitySelections ?? query.selections
+  const dearest = await dearestOnly<SumsQuery>(db, { ...query, selections })
+  return sumDaily(db, dearest, ['date', 'entity_id'], { only: shownSums })
 }
 
 /**
@@ -115,7 +149,14 @@ export async function dailyActivityPage(
   page: number,
   pageSize: number,
 ): Promise<DailyActivity> {
-  const { rows, total } = await dailyRows(db, query, page, pageSize)
+  if ((page - 1) * pageSize >= maxLeafed) {
+    throw new GatewayError(
+      'invalid_request',
+      `'page' goes beyond the first ${maxLeafed} rows. Ask for a shorter range, or for …/daily/activity/aggregated.`,
+      { param: 'page' },
+    )
+  }
+  const { rows, total, capped } = await dailyRows(db, query, page, pageSize)
   const [keys, names] = await Promise.all([
     KeyNames.of(
       db,
@@ -133,7 +174,12 @@ export async function dailyActivityPage(
     report.addKey(row)
     if (query.shown !== undefined) report.addEntity(row)
   }
-  return report.finish({ page, total_pages: Math.ceil(total / pageSize), has_more: page * pageSize < total })
+  return report.finish({
+    page,
+    total_pages: Math.ceil(total / pageSize),
+    has_more: page * pageSize < total,
+    total_is_capped: capped,
+  })
 }
 
 type CalledRow = Sums & Record<'date' | 'model' | 'model_group' | 'provider' | 'route', string>

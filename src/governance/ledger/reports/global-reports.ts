@@ -1,8 +1,10 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../../platform/store/tables.ts'
 import { masterKey } from './daily-activity.ts'
+import { dearestKeysOnly, dearestOnly } from './dearest.ts'
 import { KeyNames, namesOf } from './key-metadata.ts'
 import { addDollars, dollars } from './spend-metrics.ts'
+import { datesOf, isEverybody } from './sum-source.ts'
 import { type Selection, type SumsQuery, sumDaily } from './sums.ts'
 
 /** LiteLLM's `/global/spend/…` and `/spend/…` reports that are made of sums, each with its field names. */
@@ -41,7 +43,7 @@ export async function topKeys(db: Kysely<Tables>, range: Range, limit: number) {
 }
 
 export async function topModels(db: Kysely<Tables>, range: Range, limit: number) {
-  const rows = await sumDaily(db, range, ['model'], { limit })
+  const rows = await sumDaily(db, range, ['model'], { limit, only: ['cost', 'input_tokens', 'output_tokens'] })
   return rows.map(row => ({
     model: row.model,
     total_spend: dollars(row.cost),
@@ -56,13 +58,13 @@ export async function spendPerProvider(db: Kysely<Tables>, range: Range) {
 
 /** Selections of this report are of tags. */
 export async function spendPerTag(db: Kysely<Tables>, range: Range, limit: number) {
-  const rows = await sumDaily(db, range, ['entity_id'], { limit })
+  const rows = await sumDaily(db, range, ['entity_id'], { limit, only: ['requests', 'cost'] })
   return rows.map(row => ({ tag: row.entity_id, requests: row.requests, spend: dollars(row.cost) }))
 }
 
 /** Selections of this report are of end users. */
 export async function topEndUsers(db: Kysely<Tables>, range: Range, limit: number) {
-  const rows = await sumDaily(db, range, ['entity_id'], { limit })
+  const rows = await sumDaily(db, range, ['entity_id'], { limit, only: ['requests', 'cost'] })
   return rows.map(row => ({
     end_user: row.entity_id,
     total_count: row.requests,
@@ -98,17 +100,23 @@ export async function spendPerTeam(db: Kysely<Tables>, range: Range) {
   }
 }
 
-/** `/spend/logs` summarized: one entry per day of the range, days without calls included. */
+/**
+ * `/spend/logs` summarized: one entry per day of the range, days without calls included. Spend and models are of everything;
+ * of more keys and users than an answer holds, those that cost most.
+ */
 export async function spendSummary(
   db: Kysely<Tables>,
   range: Range,
   userSelections: readonly Selection[],
 ): Promise<Record<string, unknown>[]> {
-  const [totals, keys, models, users] = await Promise.all([
-    sumDaily(db, range, ['date'], { only: ['cost'] }),
-    sumDaily(db, range, ['date', 'token'], { only: ['cost'] }),
-    sumDaily(db, range, ['date', 'model'], { only: ['cost'] }),
-    sumDaily(db, { ...range, selections: userSelections }, ['date', 'entity_id'], { only: ['cost'] }),
+  const only = ['cost'] as const
+  const [totals, models, keys, users] = await Promise.all([
+    sumDaily(db, range, ['date'], { only }),
+    sumDaily(db, range, ['date', 'model'], { only }),
+    dearestKeysOnly(db, range).then(dearest => sumDaily(db, dearest, ['date', 'token'], { only })),
+    dearestOnly(db, { ...range, selections: userSelections }).then(dearest =>
+      sumDaily(db, dearest, ['date', 'entity_id'], { only }),
+    ),
   ])
   const days = new Map(datesOf(range.from, range.to).map(date => [date, emptyDay()]))
   for (const row of totals) {
@@ -133,14 +141,6 @@ const emptyDay = () => ({
   users: new Map<string, number>(),
   models: new Map<string, number>(),
 })
-
-function datesOf(from: string, to: string): string[] {
-  const dates: string[] = []
-  for (let at = Date.parse(`${from}T00:00:00Z`); at <= Date.parse(`${to}T00:00:00Z`); at += 86_400_000) {
-    dates.push(new Date(at).toISOString().slice(0, 10))
-  }
-  return dates
-}
 
 interface ModelDetail {
   readonly model: string
@@ -184,19 +184,24 @@ export async function keyReport(db: Kysely<Tables>, range: Range) {
 
 /** Of days, teams, keys and models: an answer of some 2 MB. */
 const maxDetails = 10_000
+/** Keys told apart where no team or customer is named, those that cost most. */
+const maxDetailedKeys = 25
 
 /**
- * `/global/spend/report?group_by=team|customer`: per day and team (or customer) what each key spent on each model. Totals
- * are of everything; where there are more combinations than an answer holds, the cheapest are not told apart.
+ * `/global/spend/report?group_by=team|customer`: per day and team (or customer) what each key spent on each model. Of more
+ * teams, customers, keys or combinations than an answer holds, those that cost most. Totals of a team or customer are of
+ * all it spent.
  */
 export async function groupedReport(db: Kysely<Tables>, range: Range, group: 'team' | 'customer') {
-  const [totals, parts] = await Promise.all([
-    sumDaily(db, range, ['date', 'entity_id'], { only: ['cost'] }),
-    sumDaily(db, range, ['date', 'entity_id', 'token', 'model'], {
-      limit: maxDetails,
-      only: ['cost', 'input_tokens', 'output_tokens'],
-    }),
+  const dearest = await dearestOnly(db, range)
+  const [totals, detailed] = await Promise.all([
+    sumDaily(db, dearest, ['date', 'entity_id'], { only: ['cost'] }),
+    withDearestKeys(db, range, dearest),
   ])
+  const parts = await sumDaily(db, detailed, ['date', 'entity_id', 'token', 'model'], {
+    limit: maxDetails,
+    only: ['cost', 'input_tokens', 'output_tokens'],
+  })
   const ids = totals.map(row => row.entity_id)
   const names = group === 'team' ? await namesOf(db, 'teams', ids) : new Map<string, string>()
   const nameOf = (id: string): string => (id === '' ? 'Unassigned Team' : (names.get(id) ?? id))
@@ -225,6 +230,17 @@ export async function groupedReport(db: Kysely<Tables>, range: Range, group: 'te
   return [...days]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([date, entries]) => ({ group_by_day: date, [group === 'team' ? 'teams' : 'customers']: entries }))
+}
+
+/** Where everybody's calls are asked for, those of the keys that cost most. */
+async function withDearestKeys(db: Kysely<Tables>, asked: Range, dearest: Range): Promise<Range> {
+  if (!asked.selections.some(selection => isEverybody(selection) && selection.tokens === undefined)) return dearest
+  const keyed = await dearestKeysOnly(db, asked, maxDetailedKeys)
+  const tokens = keyed.selections.flatMap(selection => selection.tokens ?? [])
+  return {
+    ...dearest,
+    selections: dearest.selections.map(selection => ({ ...selection, tokens: selection.tokens ?? tokens })),
+  }
 }
 
 /** `/team/spend/by_user`. Selections of this report are of team members. */

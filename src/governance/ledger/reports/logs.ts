@@ -1,50 +1,19 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { GatewayError } from '../../../platform/errors/gateway-error.ts'
 import type { LedgerBodyRow, LedgerRow, Tables } from '../../../platform/store/tables.ts'
+import { conditionsOf, type LogFilter, type LogScope } from './log-filter.ts'
 import { type SpendLog, spendLog } from './log-row.ts'
-
-/** Calls whose columns hold these values. */
-export interface LogFilter {
-  /** Epoch ms, from this one on. */
-  readonly from?: number | undefined
-  /** Epoch ms, up to and including this one. */
-  readonly to?: number | undefined
-  /** The id the caller saw, or that of the record. */
-  readonly requestId?: string | undefined
-  readonly token?: string | undefined
-  readonly userId?: string | undefined
-  readonly teamId?: string | undefined
-  readonly endUser?: string | undefined
-  readonly sessionId?: string | undefined
-  readonly keyAlias?: string | undefined
-  readonly model?: string | undefined
-  readonly modelGroup?: string | undefined
-  readonly deploymentId?: string | undefined
-  readonly status?: 'success' | 'failure' | undefined
-  readonly error?: string | undefined
-  readonly statusCode?: number | undefined
-  /** Nano-dollars. */
-  readonly minCost?: number | undefined
-  readonly maxCost?: number | undefined
-  /** A tag of the call. */
-  readonly tag?: string | undefined
-}
-
-/** Whose calls a caller may see; undefined: everybody's. Any of them suffices. */
-export interface LogScope {
-  readonly userId: string | undefined
-  readonly token: string
-  readonly teamIds: readonly string[]
-  readonly organizationIds: readonly string[]
-}
+import { type LogSearch, planSearch } from './log-search.ts'
 
 export type LogOrder = 'startTime' | 'endTime' | 'spend' | 'total_tokens' | 'request_duration_ms' | 'model'
 
 export interface LogPage {
   readonly data: SpendLog[]
   readonly total: number
-  /** There are more than were counted. */
+  /** There are more than were counted, or there may be: the search stopped. */
   readonly total_is_capped: boolean
+  /** ISO time: calls before it (after it, oldest first) were not looked at. Null: all of the range were. */
+  readonly search_stopped_at: string | null
   readonly page: number
   readonly page_size: number
   readonly total_pages: number
@@ -80,25 +49,21 @@ export async function listLogs(
       { param: 'page' },
     )
   }
-  const where = conditionOf(filter, scope)
-  const direction = ascending ? sql`asc` : sql`desc`
-  const window =
+  const oldestFirst = order === 'startTime' && ascending
+  const search = await planSearch(db, filter, scope, oldestFirst, maxListed)
+  const offset = (page - 1) * pageSize
+  const [all, rows] = await Promise.all([
+    count(db, search, oldestFirst),
     order === 'startTime'
-      ? sql`select * from ledger where ${where} order by started_at ${direction}, id ${direction}`
-      : sql`select * from (select * from ledger where ${where} order by started_at desc limit ${maxListed}) as newest
-            order by ${orders[order]} ${direction}, started_at desc, id desc`
-  const [counted, found] = await Promise.all([
-    sql<{ total: number }>`
-      select count(*) as total from (select 1 from ledger where ${where} limit ${maxListed + 1}) as found
-    `.execute(db),
-    sql<LedgerRow>`${window} limit ${pageSize} offset ${(page - 1) * pageSize}`.execute(db),
+      ? read(db, search, oldestFirst, pageSize, offset)
+      : readSorted(db, search, sql`${orders[order]} ${ascending ? sql`asc` : sql`desc`}`, pageSize, offset),
   ])
-  const all = counted.rows[0]?.total ?? 0
   const total = Math.min(all, maxListed)
   return {
-    data: found.rows.map(spendLog),
+    data: rows.map(spendLog),
     total,
-    total_is_capped: all > maxListed,
+    total_is_capped: all > maxListed || search.stoppedAt !== undefined,
+    search_stopped_at: search.stoppedAt === undefined ? null : new Date(search.stoppedAt).toISOString(),
     page,
     page_size: pageSize,
     total_pages: Math.ceil(total / pageSize),
@@ -112,10 +77,73 @@ export async function newestLogs(
   scope: LogScope | undefined,
   limit: number,
 ): Promise<SpendLog[]> {
+  const search = await planSearch(db, filter, scope, false, limit)
+  return (await read(db, search, false, limit, 0)).map(spendLog)
+}
+
+/** The keys of the first calls, in order. A call that several parts meet is one. */
+function firstKeys({ parts }: LogSearch, ascending: boolean, limit: number): RawBuilder<unknown> {
+  const order = ascending ? sql`started_at asc, id asc` : sql`started_at desc, id desc`
+  const each = parts.map(
+    ({ from, where }) =>
+      sql`select * from (select id, started_at from ${from} where ${where} order by ${order} limit ${limit}) as part`,
+  )
+  return sql`select id, started_at from (${sql.join(each, sql` union `)}) as parts order by ${order} limit ${limit}`
+}
+
+async function count(db: Kysely<Tables>, search: LogSearch, ascending: boolean): Promise<number> {
+  if (search.parts.length === 0) return 0
+  const [only] = search.parts
+  const found =
+    only !== undefined && search.parts.length === 1
+      ? sql`select 1 from ${only.from} where ${only.where} limit ${maxListed + 1}`
+      : firstKeys(search, ascending, maxListed + 1)
+  const { rows } = await sql<{ total: number }>`select count(*) as total from (${found}) as found`.execute(db)
+  return rows[0]?.total ?? 0
+}
+
+async function read(
+  db: Kysely<Tables>,
+  search: LogSearch,
+  ascending: boolean,
+  limit: number,
+  offset: number,
+): Promise<LedgerRow[]> {
+  const [only] = search.parts
+  if (only === undefined) return []
+  const direction = ascending ? sql`asc` : sql`desc`
+  const order = sql`ledger.started_at ${direction}, ledger.id ${direction}`
+  const { rows } =
+    search.parts.length === 1
+      ? await sql<LedgerRow>`
+          select ledger.* from ${only.from} where ${only.where} order by ${order} limit ${limit} offset ${offset}
+        `.execute(db)
+      : await sql<LedgerRow>`
+          select ledger.* from (${firstKeys(search, ascending, offset + limit)} offset ${offset}) as found
+          join ledger on ledger.id = found.id and ledger.started_at = found.started_at order by ${order}
+        `.execute(db)
+  return rows
+}
+
+/** The newest calls in another order. */
+async function readSorted(
+  db: Kysely<Tables>,
+  search: LogSearch,
+  order: RawBuilder<unknown>,
+  limit: number,
+  offset: number,
+): Promise<LedgerRow[]> {
+  const [only] = search.parts
+  if (only === undefined) return []
+  const newest =
+    search.parts.length === 1
+      ? sql`select ledger.* from ${only.from} where ${only.where} order by ledger.started_at desc limit ${maxListed}`
+      : sql`select ledger.* from (${firstKeys(search, false, maxListed)}) as found
+            join ledger on ledger.id = found.id and ledger.started_at = found.started_at`
   const { rows } = await sql<LedgerRow>`
-    select * from ledger where ${conditionOf(filter, scope)} order by started_at desc, id desc limit ${limit}
+    select * from (${newest}) as newest order by ${order}, started_at desc, id desc limit ${limit} offset ${offset}
   `.execute(db)
-  return rows.map(spendLog)
+  return rows
 }
 
 export interface LogBodies {
@@ -132,7 +160,7 @@ export async function findLog(
   scope: LogScope | undefined,
 ): Promise<LogBodies | undefined> {
   const { rows } = await sql<LedgerRow>`
-    select * from ledger where ${conditionOf({ requestId }, scope)} order by started_at desc limit 1
+    select * from ledger where ${sql.join(conditionsOf({ requestId }, scope), sql` and `)} order by started_at desc limit 1
   `.execute(db)
   const row = rows[0]
   if (row === undefined) return undefined
@@ -147,42 +175,3 @@ export async function findLog(
 
 const parsed = (json: string | null | undefined): unknown =>
   json === null || json === undefined ? null : JSON.parse(json)
-
-function conditionOf(filter: LogFilter, scope: LogScope | undefined): RawBuilder<unknown> {
-  const conditions: RawBuilder<unknown>[] = []
-  const equal = (column: string, value: string | number | undefined): void => {
-    if (value !== undefined) conditions.push(sql`${sql.ref(column)} = ${value}`)
-  }
-  if (filter.from !== undefined) conditions.push(sql`started_at >= ${filter.from}`)
-  if (filter.to !== undefined) conditions.push(sql`started_at <= ${filter.to}`)
-  if (filter.requestId !== undefined) conditions.push(sql`(id = ${filter.requestId} or call_id = ${filter.requestId})`)
-  equal('token', filter.token)
-  equal('user_id', filter.userId)
-  equal('team_id', filter.teamId)
-  equal('end_user', filter.endUser)
-  equal('session_id', filter.sessionId)
-  equal('key_alias', filter.keyAlias)
-  equal('model', filter.model)
-  equal('model_group', filter.modelGroup)
-  equal('deployment_id', filter.deploymentId)
-  equal('error', filter.error)
-  equal('status', filter.statusCode)
-  if (filter.status === 'success') conditions.push(sql`error is null and status < 400`)
-  if (filter.status === 'failure') conditions.push(sql`(error is not null or status >= 400)`)
-  if (filter.minCost !== undefined) conditions.push(sql`cost >= ${filter.minCost}`)
-  if (filter.maxCost !== undefined) conditions.push(sql`cost <= ${filter.maxCost}`)
-  if (filter.tag !== undefined) conditions.push(sql`tags like ${tagPattern(filter.tag)} escape '!'`)
-  if (scope !== undefined) conditions.push(scopeCondition(scope))
-  return conditions.length === 0 ? sql`1 = 1` : sql.join(conditions, sql` and `)
-}
-
-function scopeCondition({ userId, token, teamIds, organizationIds }: LogScope): RawBuilder<unknown> {
-  const any = [sql`token = ${token}`]
-  if (userId !== undefined) any.push(sql`user_id = ${userId}`)
-  if (teamIds.length > 0) any.push(sql`team_id in (${sql.join(teamIds)})`)
-  if (organizationIds.length > 0) any.push(sql`organization_id in (${sql.join(organizationIds)})`)
-  return sql`(${sql.join(any, sql` or `)})`
-}
-
-/** The tag as it stands in a JSON list. */
-const tagPattern = (tag: string): string => `%${JSON.stringify(tag).replace(/[%_!]/g, '!$&')}%`

@@ -1,5 +1,6 @@
-import { type Kysely, type RawBuilder, sql } from 'kysely'
-import type { DailySpendRow, Tables } from '../../../platform/store/tables.ts'
+import { type Kysely, sql } from 'kysely'
+import type { DailySums, Tables } from '../../../platform/store/tables.ts'
+import { isEverybody, sourceOf } from './sum-source.ts'
 
 /** Whose sums: the `entity` of `daily_spend`. */
 export type Entity = 'all' | 'user' | 'team' | 'team_member' | 'organization' | 'project' | 'agent' | 'end_user' | 'tag'
@@ -26,21 +27,11 @@ export interface SumsQuery {
 export type Dimension = 'date' | 'entity_id' | 'token' | 'model' | 'model_group' | 'provider' | 'route'
 
 /** Nano-dollars as a double: a total may be beyond what is exact, nine million dollars. */
-export interface Sums {
-  readonly requests: number
-  readonly failed_requests: number
-  readonly cost: number
-  readonly input_tokens: number
-  readonly output_tokens: number
-  readonly cache_read_tokens: number
-  readonly cache_write_tokens: number
-  readonly reasoning_tokens: number
-  readonly cache_hits: number
-  readonly cached_output_tokens: number
-  readonly duration_ms: number
-}
+export type Sums = Readonly<DailySums>
 
-const sumColumns = [
+type Row<D extends Dimension> = Sums & Record<D, string>
+
+export const sumColumns = [
   'requests',
   'failed_requests',
   'cost',
@@ -72,65 +63,75 @@ export async function sumDaily<D extends Dimension>(
   db: Kysely<Tables>,
   query: SumsQuery,
   dimensions: readonly D[],
-  { limit = maxGroups, only = sumColumns }: SumOptions = {},
-): Promise<(Sums & Record<D, string>)[]> {
+  options: SumOptions = {},
+): Promise<Row<D>[]> {
   if (query.selections.length === 0) return []
+  const [only] = query.selections
+  const left = only?.excludeIds ?? []
+  if (only === undefined || query.selections.length > 1 || left.length === 0 || !isEverybody(only)) {
+    return sums(db, query, dimensions, options)
+  }
+  // Where ids are told apart, those left out are filtered.
+  if ((dimensions as readonly Dimension[]).includes('entity_id')) return sums(db, query, dimensions, options)
+  const { entity, tokens } = only
+  const [whole, without] = await Promise.all([
+    sums(db, { ...query, selections: [{ entity, tokens }] }, dimensions, { ...options, limit: maxGroups }),
+    sums(db, { ...query, selections: [{ entity, ids: left, tokens }] }, dimensions, { ...options, limit: maxGroups }),
+  ])
+  return subtracted(whole, without, dimensions).slice(0, options.limit ?? maxGroups)
+}
+
+async function sums<D extends Dimension>(
+  db: Kysely<Tables>,
+  query: SumsQuery,
+  dimensions: readonly D[],
+  { limit = maxGroups, only = sumColumns }: SumOptions,
+): Promise<Row<D>[]> {
   const groups = dimensions.map(dimension => sql.ref(dimension))
-  const sums = sumColumns.map(column =>
+  const columns = sumColumns.map(column =>
     only.includes(column)
       ? sql`cast(sum(${sql.ref(column)}) as double precision) as ${sql.ref(column)}`
       : sql`0 as ${sql.ref(column)}`,
   )
   const grouped = groups.length === 0 ? sql`` : sql` group by ${sql.join(groups)}`
-  const { rows } = await sql<Sums & Record<D, string>>`
-    select ${sql.join([...groups, ...sums])} from daily_spend where ${conditionOf(query)}${grouped}
+  const { rows } = await sql<Row<D>>`
+    select ${sql.join([...groups, ...columns])} from ${from(query, dimensions)}${grouped}
     having count(*) > 0 order by sum(cost) desc limit ${limit}
   `.execute(db)
   return rows
 }
 
-/** Rows as they are stored, newest day first, a page at a time. */
-export async function dailyRows(
-  db: Kysely<Tables>,
-  query: SumsQuery,
-  page: number,
-  pageSize: number,
-): Promise<{ readonly rows: DailySpendRow[]; readonly total: number }> {
-  if (query.selections.length === 0) return { rows: [], total: 0 }
-  const condition = conditionOf(query)
-  const [counted, found] = await Promise.all([
-    sql<{ total: number }>`select count(*) as total from daily_spend where ${condition}`.execute(db),
-    sql<DailySpendRow>`
-      select * from daily_spend where ${condition}
-      order by date desc, entity, entity_id, token, model, model_group, provider, route
-      limit ${pageSize} offset ${(page - 1) * pageSize}
-    `.execute(db),
-  ])
-  return { rows: found.rows, total: counted.rows[0]?.total ?? 0 }
+/** `<table> where <condition>`; several selections are of one table, or each of its own. */
+export function from(query: SumsQuery, dimensions: readonly Dimension[]) {
+  const shape = { ...query, dimensions }
+  const sources = query.selections.map(selection => sourceOf(selection, shape))
+  const [first] = sources
+  const table = first !== undefined && sources.every(source => source.table === first.table) ? first.table : undefined
+  if (table !== undefined) {
+    const conditions = sources.map(({ condition }) => sql`(${condition})`)
+    return sql`${sql.table(table)} where ${sql.join(conditions, sql` or `)}`
+  }
+  const columns = sql.join([...dimensions, ...sumColumns].map(name => sql.ref(name)))
+  const parts = sources.map(source => sql`select ${columns} from ${sql.table(source.table)} where ${source.condition}`)
+  return sql`(${sql.join(parts, sql` union all `)}) as parts where 1 = 1`
 }
 
-function conditionOf({ selections, from, to, model, modelGroup }: SumsQuery): RawBuilder<unknown> {
-  const parts = selections.map(selectionCondition)
-  const conditions = [
-    sql`date >= ${from} and date <= ${to}`,
-    parts.length === 1 && parts[0] !== undefined ? parts[0] : sql`(${sql.join(parts, sql` or `)})`,
-  ]
-  if (model !== undefined) conditions.push(sql`model = ${model}`)
-  if (modelGroup !== undefined) conditions.push(sql`model_group = ${modelGroup}`)
-  return sql.join(conditions, sql` and `)
-}
-
-function selectionCondition({ entity, ids, excludeIds, tokens }: Selection): RawBuilder<unknown> {
-  const conditions = [sql`entity = ${entity}`]
-  // Its id is empty: said so, the key's order serves the range of dates.
-  if (entity === 'all') conditions.push(sql`entity_id = ''`)
-  else if (ids !== undefined) conditions.push(among('entity_id', ids))
-  if (excludeIds !== undefined && excludeIds.length > 0) conditions.push(sql`not ${among('entity_id', excludeIds)}`)
-  if (tokens !== undefined) conditions.push(among('token', tokens))
-  return sql`(${sql.join(conditions, sql` and `)})`
-}
-
-function among(column: string, values: readonly string[]): RawBuilder<unknown> {
-  if (values.length === 0) return sql`1 = 0`
-  return values.length === 1 ? sql`${sql.ref(column)} = ${values[0]}` : sql`${sql.ref(column)} in (${sql.join(values)})`
+function subtracted<D extends Dimension>(
+  whole: readonly Row<D>[],
+  without: readonly Row<D>[],
+  dimensions: readonly D[],
+): Row<D>[] {
+  const place = (row: Row<D>): string => dimensions.map(dimension => row[dimension]).join('\0')
+  const less = new Map(without.map(row => [place(row), row]))
+  const rest: Row<D>[] = []
+  for (const row of whole) {
+    const part = less.get(place(row))
+    if (part === undefined) rest.push(row)
+    else {
+      const sums = Object.fromEntries(sumColumns.map(column => [column, row[column] - part[column]]))
+      // A group without a call in it is none; where calls were not summed, without anything that was.
+      if (sumColumns.some(column => sums[column] !== 0)) rest.push({ ...row, ...sums })
+    }
+  }
+  return rest.sort((a, b) => b.cost - a.cost)
 }

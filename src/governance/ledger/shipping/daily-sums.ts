@@ -1,4 +1,4 @@
-import type { DailyErrorRow, DailySpendRow } from '../../../platform/store/tables.ts'
+import type { DailyErrorRow, DailySpendRow, DailySums } from '../../../platform/store/tables.ts'
 import type { SpendRecord } from '../spend-record.ts'
 import { dateOf, failed } from './ledger-row.ts'
 import type { Profile } from './profiles.ts'
@@ -55,8 +55,14 @@ export function dailySums(profiles: Iterable<Profile>): DailySpendRow[] {
     if (caller.organizationId !== undefined) add(rows, profile, 'organization', caller.organizationId)
     if (caller.projectId !== undefined) add(rows, profile, 'project', caller.projectId)
     if (caller.agentId !== undefined) add(rows, profile, 'agent', caller.agentId)
-    if (caller.endUser !== undefined) add(rows, profile, 'end_user', caller.endUser)
-    for (const tag of new Set(tags)) add(rows, profile, 'tag', tag)
+    if (caller.endUser !== undefined) {
+      add(rows, profile, 'end_user', caller.endUser)
+      add(rows, profile, 'every_end_user', '')
+    }
+    for (const tag of new Set(tags)) {
+      add(rows, profile, 'tag', tag)
+      add(rows, profile, 'every_tag', '')
+    }
   }
   return sorted(rows)
 }
@@ -64,35 +70,39 @@ export function dailySums(profiles: Iterable<Profile>): DailySpendRow[] {
 function add(rows: Map<string, DailySpendRow>, profile: Profile, entity: string, id: string): void {
   const { sample, date } = profile
   const token = sample.caller.token ?? ''
-  const group = sample.modelGroup ?? ''
-  const model = sample.upstreamModel ?? sample.modelGroup ?? unknownModel
-  const provider = sample.provider ?? ''
-  const key = `${date}\0${entity}\0${id}\0${token}\0${model}\0${group}\0${provider}\0${sample.route}`
+  const { model, model_group, provider, route } = calledOf(profile)
+  const key = `${date}\0${entity}\0${id}\0${token}\0${model}\0${model_group}\0${provider}\0${route}`
   const row = rows.get(key)
-  if (row === undefined) {
-    rows.set(key, {
-      date,
-      entity,
-      entity_id: id,
-      token,
-      model,
-      model_group: group,
-      provider,
-      route: sample.route,
-      requests: profile.requests,
-      failed_requests: profile.failedRequests,
-      cost: profile.cost,
-      input_tokens: profile.inputTokens,
-      output_tokens: profile.outputTokens,
-      cache_read_tokens: profile.cacheReadTokens,
-      cache_write_tokens: profile.cacheWriteTokens,
-      reasoning_tokens: profile.reasoningTokens,
-      cache_hits: profile.cacheHits,
-      cached_output_tokens: profile.cachedOutputTokens,
-      duration_ms: profile.durationMs,
-    })
-    return
+  if (row !== undefined) addSums(row, profile)
+  else {
+    const sums = sumsOf(profile)
+    rows.set(key, { date, entity, entity_id: id, token, model, model_group, provider, route, ...sums })
   }
+}
+
+/** What was called, as reports name it. */
+export const calledOf = ({ sample }: Profile): Pick<DailySpendRow, 'model' | 'model_group' | 'provider' | 'route'> => ({
+  model: sample.upstreamModel ?? sample.modelGroup ?? unknownModel,
+  model_group: sample.modelGroup ?? '',
+  provider: sample.provider ?? '',
+  route: sample.route,
+})
+
+export const sumsOf = (profile: Profile): DailySums => ({
+  requests: profile.requests,
+  failed_requests: profile.failedRequests,
+  cost: profile.cost,
+  input_tokens: profile.inputTokens,
+  output_tokens: profile.outputTokens,
+  cache_read_tokens: profile.cacheReadTokens,
+  cache_write_tokens: profile.cacheWriteTokens,
+  reasoning_tokens: profile.reasoningTokens,
+  cache_hits: profile.cacheHits,
+  cached_output_tokens: profile.cachedOutputTokens,
+  duration_ms: profile.durationMs,
+})
+
+export function addSums(row: DailySums, profile: Profile): void {
   row.requests += profile.requests
   row.failed_requests += profile.failedRequests
   row.cost += profile.cost
@@ -131,6 +141,6 @@ export class DailyErrors {
   }
 }
 
-function sorted<Row>(rows: Map<string, Row>): Row[] {
+export function sorted<Row>(rows: Map<string, Row>): Row[] {
   return [...rows.keys()].sort().map(key => rows.get(key) as Row)
 }

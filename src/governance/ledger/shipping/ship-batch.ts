@@ -4,6 +4,7 @@ import type { LedgerBodyRow, Tables } from '../../../platform/store/tables.ts'
 import { inTransaction } from '../../../platform/store/transaction.ts'
 import type { SpendRecord } from '../spend-record.ts'
 import { DailyErrors, dailySums } from './daily-sums.ts'
+import { dailyTotals } from './daily-totals.ts'
 import { ledgerRow } from './ledger-row.ts'
 import { Profiles } from './profiles.ts'
 import { CursorMoved, cursorName } from './sink.ts'
@@ -11,6 +12,7 @@ import { countingSince, type SpendSum, type SpendTable, spendSums, spendTables }
 import {
   addDailyErrors,
   addDailySpend,
+  addDailyTotals,
   createEndUsers,
   incrementStatement,
   insertBodies,
@@ -49,6 +51,8 @@ export function shipBatch(store: Store, batch: Batch, now: number): Promise<numb
     await addDailyErrors.execute(trx, errors.rows())
     await addSpend(trx, store.dialect, spendSums(profiles.values()), now)
     await insertBodies.execute(trx, batch.bodies)
+    // Last: every writer adds to the same few rows, and waits for whoever holds them.
+    await addDailyTotals.execute(trx, dailyTotals(profiles.values()))
     return fresh.length
   })
 }

@@ -3,6 +3,7 @@ import { openDatabase, threadError } from '../../../platform/store/sqlite/open-d
 import { fromThread } from '../../../platform/store/sqlite/sqlite-error.ts'
 import { StoreUnavailable } from '../../../platform/store/store.ts'
 import { DailyErrors, dailyKeyColumns, dailySumColumns, dailySums, errorKeyColumns } from './daily-sums.ts'
+import { dailyTotals, totalKeyColumns } from './daily-totals.ts'
 import { ledgerColumns, ledgerRow } from './ledger-row.ts'
 import { parseLine } from './parse-lines.ts'
 import { Profiles } from './profiles.ts'
@@ -13,8 +14,8 @@ import { bodyColumns, prepareStatements, type SqliteStatements } from './sqlite-
 type Value = string | number | bigint | null
 
 /**
- * Ships through a connection of its own, without a promise: only for a thread that serves nobody. One line is parsed,
- * bound and forgotten before the next. A record costs 8–13 µs (batches of 500, a key of team and user, Node 24): 4 to
+ * Ships through a connection of its own, without a promise: only for a thread whose callers can wait for a batch. One line
+ * is parsed, bound and forgotten before the next. A record costs 8–13 µs (batches of 500, a key of team and user, Node 24): 4 to
  * insert it and its eight index entries, 3 for the commit and its share of checkpoints, 3 to parse it.
  */
 export class SqliteSink implements Sink {
@@ -93,6 +94,9 @@ export class SqliteSink implements Sink {
     }
     for (const row of dailySums(profiles.values())) {
       statements.daily.run(...this.#values(row, [...dailyKeyColumns, ...dailySumColumns]))
+    }
+    for (const row of dailyTotals(profiles.values())) {
+      statements.total.run(...this.#values(row, [...totalKeyColumns, ...dailySumColumns]))
     }
     for (const row of errors.rows()) statements.error.run(...this.#values(row, [...errorKeyColumns, 'requests']))
     const sums = spendSums(profiles.values())

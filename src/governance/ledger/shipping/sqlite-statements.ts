@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { LedgerBodyRow } from '../../../platform/store/tables.ts'
 import { dailyKeyColumns, dailySumColumns, errorKeyColumns } from './daily-sums.ts'
+import { totalKeyColumns } from './daily-totals.ts'
 import { ledgerColumns } from './ledger-row.ts'
 import { type SpendTable, spendTables } from './spend-sums.ts'
 
@@ -24,6 +25,7 @@ export interface SqliteStatements {
   readonly record: StatementSync
   readonly body: StatementSync
   readonly daily: StatementSync
+  readonly total: StatementSync
   readonly error: StatementSync
   readonly endUser: StatementSync
   readonly spend: ReadonlyMap<SpendTable, { readonly since: StatementSync; readonly add: StatementSync }>
@@ -56,6 +58,11 @@ export function prepareStatements(db: DatabaseSync): SqliteStatements {
       'daily_spend',
       [...dailyKeyColumns, ...dailySumColumns],
       `on conflict (${dailyKeyColumns.join(', ')}) do update set ${added(dailySumColumns)}`,
+    ),
+    total: insert(
+      'daily_totals',
+      [...totalKeyColumns, ...dailySumColumns],
+      `on conflict (${totalKeyColumns.join(', ')}) do update set ${added(dailySumColumns)}`,
     ),
     error: insert(
       'daily_errors',

@@ -1,6 +1,14 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
-import type { DailyErrorRow, DailySpendRow, LedgerBodyRow, LedgerRow, Tables } from '../../../platform/store/tables.ts'
+import type {
+  DailyErrorRow,
+  DailySpendRow,
+  DailyTotalRow,
+  LedgerBodyRow,
+  LedgerRow,
+  Tables,
+} from '../../../platform/store/tables.ts'
 import { dailyKeyColumns, dailySumColumns, errorKeyColumns } from './daily-sums.ts'
+import { totalKeyColumns } from './daily-totals.ts'
 import { ledgerColumns } from './ledger-row.ts'
 import { RowStatement } from './row-statement.ts'
 import type { SpendTable } from './spend-sums.ts'
@@ -35,6 +43,22 @@ export const addDailySpend = new RowStatement<DailySpendRow>([...dailyKeyColumns
         .doUpdateSet(eb =>
           Object.fromEntries(
             dailySumColumns.map(column => [column, eb(`daily_spend.${column}`, '+', eb.ref(`excluded.${column}`))]),
+          ),
+        ),
+    )
+    .compile(),
+)
+
+export const addDailyTotals = new RowStatement<DailyTotalRow>([...totalKeyColumns, ...dailySumColumns], (db, rows) =>
+  db
+    .insertInto('daily_totals')
+    .values(rows)
+    .onConflict(conflict =>
+      conflict
+        .columns([...totalKeyColumns])
+        .doUpdateSet(eb =>
+          Object.fromEntries(
+            dailySumColumns.map(column => [column, eb(`daily_totals.${column}`, '+', eb.ref(`excluded.${column}`))]),
           ),
         ),
     )

@@ -1,11 +1,11 @@
-import { Worker } from 'node:worker_threads'
 import type { Logger } from '../../../platform/telemetry/logger.ts'
 import type { Listing } from '../journal/listing.ts'
 import { noProgress, type Progress } from './backlog.ts'
-import type { Order, Report, ThreadSettings } from './shipping-messages.ts'
+import type { Report } from './shipping-messages.ts'
+import type { OpenWorkplace, Workplace } from './workplace.ts'
 
 export interface ThreadShipperOptions {
-  readonly settings: ThreadSettings
+  readonly open: OpenWorkplace
   readonly log: Logger
   readonly onListing: (listing: Listing) => void
   /** Milliseconds after which the thread is started; a flush starts it at once. */
@@ -17,23 +17,22 @@ interface Flush {
   readonly done: (complete: boolean) => void
 }
 
-/** A thread needs no more: a batch at a time, and what V8 may keep of garbage before it collects. */
-const resourceLimits = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 3 }
 /** Milliseconds until a thread that ended is started again; doubles up to the last, from its first successful step anew. */
 const firstPause = 200
 const maxPause = 30_000
 /** Milliseconds beyond a deadline after which a thread that says nothing is given up. */
 const grace = 500
 
-/** The shipper in a thread of its own, which is started again whenever it ends. The journal on disk is all they share. */
+/** The shipper in another thread, in which it is started again whenever it ends. The journal on disk is all they share. */
 export class ThreadShipper {
   readonly #options: ThreadShipperOptions
   readonly #flushes = new Map<number, Flush>()
-  #worker: Worker | undefined
+  #workplace: Workplace | undefined
   #lastId = 0
   #pause = firstPause
   #timer: NodeJS.Timeout | undefined
   #stopping = false
+  #onEnd: (() => void) | undefined
   #progress: Progress = noProgress
   /** Of threads that have ended. */
   #before = { shipped: 0, damaged: 0, rejected: 0 }
@@ -64,21 +63,18 @@ export class ThreadShipper {
 
   #open(): void {
     clearTimeout(this.#timer)
-    // The sources run as they are, the release is compiled: the thread's file has the extension of this one.
-    const entry = new URL(`./shipping-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
-    const worker = new Worker(entry, {
-      workerData: this.#options.settings,
-      resourceLimits,
-      // Not the flags of this process. Node 22 calls `node:sqlite` experimental.
-      execArgv: ['--disable-warning=ExperimentalWarning'],
-      name: 'ledger shipper',
-    })
-    this.#worker = worker
-    // Books that can wait on disk keep no process alive.
-    worker.unref()
-    worker.on('message', (report: Report) => this.#reported(report))
-    worker.on('error', error => this.#options.log.error({ err: error }, 'the thread that ships the ledger failed'))
-    worker.once('exit', () => this.#ended(worker))
+    const { open, log } = this.#options
+    try {
+      this.#workplace = open({
+        reported: report => this.#reported(report),
+        failed: error => log.error({ err: error }, 'the thread that ships the ledger failed'),
+        ended: () => this.#ended(),
+      })
+    } catch (error) {
+      log.warn({ err: error }, 'the ledger cannot be shipped; records wait on disk')
+      this.#startAgain()
+      return
+    }
     // Those that the thread before did not answer.
     for (const [id, flush] of this.#flushes) this.#ask(id, flush)
   }
@@ -100,7 +96,7 @@ export class ThreadShipper {
       }
       this.#flushes.set(id, flush)
       // One that failed is given its pause; the flush waits for the next.
-      if (this.#worker === undefined && this.#pause === firstPause) this.#open()
+      if (this.#workplace === undefined && this.#pause === firstPause) this.#open()
       else this.#ask(id, flush)
     })
   }
@@ -109,19 +105,21 @@ export class ThreadShipper {
   async stop(timeout: number): Promise<void> {
     this.#stopping = true
     clearTimeout(this.#timer)
-    const worker = this.#worker
-    if (worker === undefined) return
-    const ended = new Promise<void>(resolve => worker.once('exit', () => resolve()))
-    const timer = setTimeout(() => void worker.terminate(), timeout + grace)
-    worker.ref()
-    worker.postMessage({ do: 'stop', timeout } satisfies Order)
+    const workplace = this.#workplace
+    if (workplace === undefined) return
+    const ended = new Promise<void>(resolve => {
+      this.#onEnd = resolve
+    })
+    const timer = setTimeout(() => workplace.abandon(), timeout + grace)
+    workplace.hold()
+    workplace.send({ do: 'stop', timeout })
     await ended
     clearTimeout(timer)
   }
 
   #ask(id: number, { deadline }: Flush): void {
     const timeout = Math.max(0, deadline - performance.now())
-    this.#worker?.postMessage({ do: 'flush', id, timeout } satisfies Order)
+    this.#workplace?.send({ do: 'flush', id, timeout })
   }
 
   #reported(report: Report): void {
@@ -144,16 +142,21 @@ export class ThreadShipper {
     }
   }
 
-  #ended(worker: Worker): void {
-    if (this.#worker === worker) this.#worker = undefined
+  #ended(): void {
+    this.#workplace = undefined
     if (this.#stopping) {
       for (const { done } of this.#flushes.values()) done(false)
+      this.#onEnd?.()
       return
     }
     const { shipped, damaged, rejected } = this.progress
     this.#before = { shipped, damaged, rejected }
     this.#progress = { ...this.#progress, shipped: 0, damaged: 0, rejected: 0 }
     this.#options.log.error({ retry_ms: this.#pause }, 'the thread that ships the ledger ended; it is started again')
+    this.#startAgain()
+  }
+
+  #startAgain(): void {
     this.#startIn(this.#pause)
     this.#pause = Math.min(maxPause, this.#pause * 2)
   }

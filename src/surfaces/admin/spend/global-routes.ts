@@ -9,6 +9,7 @@ import {
   exceptionsPerDeployment,
   gatewayActivity,
 } from '../../../governance/ledger/reports/activity.ts'
+import { entityNames } from '../../../governance/ledger/reports/entity-names.ts'
 import {
   groupedReport,
   keyReport,
@@ -28,7 +29,7 @@ import { callTypeOfRoute } from './call-types.ts'
 import { idList, idText } from './lists.ts'
 import { dateText, optionalPeriod, periodOr, requiredPeriod } from './period.ts'
 import type { SpendServices } from './services.ts'
-import { entitySums, keySums, ownSums, teamSums, userSums } from './visible-sums.ts'
+import { entitySums, keySums, ownSums, seesEverything, teamSums, userSums } from './visible-sums.ts'
 
 const groups = ['global_spend_tracking_routes', 'management_routes', 'info_routes'] as const
 const period = z.object(optionalPeriod)
@@ -36,6 +37,8 @@ const rows = <T extends z.ZodRawShape>(shape: T) => z.array(z.object(shape))
 const limit = (byDefault: number) => z.coerce.number().int().min(1).max(1000).default(byDefault)
 /** What LiteLLM's views look back on. */
 const lookBack = 30
+/** Of a list of names. */
+const maxNames = 10_000
 
 const days = z.object({
   daily_data: rows({ date: z.string(), api_requests: z.number(), total_tokens: z.number() }),
@@ -172,11 +175,12 @@ function spendReports({ governance, clock, settings }: SpendServices): Route[] {
     apiRoute({
       ...read,
       paths: ['/global/spend/all_tag_names'],
-      summary: 'Tags of the last year',
+      summary: 'Tags of all calls; of the last year where the caller sees its own calls only',
       response: z.object({ tag_names: z.array(z.string()) }),
       async handle({ principal }) {
+        if (seesEverything(principal)) return { tag_names: [...(await entityNames(db, 'tag', maxNames))] }
         const selections = await entitySums(db, principal, 'tag', undefined)
-        const found = await spendPerTag(db, { ...periodOr({}, 366, clock.epoch()), selections }, 10_000)
+        const found = await spendPerTag(db, { ...periodOr({}, 366, clock.epoch()), selections }, maxNames)
         return { tag_names: found.map(({ tag }) => tag) }
       },
     }),
@@ -204,13 +208,9 @@ function spendReports({ governance, clock, settings }: SpendServices): Route[] {
       ...read,
       permission: 'viewer',
       paths: ['/global/all_end_users'],
-      summary: 'Customers of the last year',
+      summary: 'Customers of all calls',
       response: z.object({ end_users: z.array(z.string()) }),
-      async handle() {
-        const range = { ...periodOr({}, 366, clock.epoch()), selections: [{ entity: 'end_user' as const }] }
-        const found = await topEndUsers(db, range, 10_000)
-        return { end_users: found.map(({ end_user }) => end_user) }
-      },
+      handle: async () => ({ end_users: [...(await entityNames(db, 'end_user', maxNames))] }),
     }),
     apiRoute({
       ...read,

@@ -3,7 +3,8 @@ import type { Principal } from '../../../governance/authentication/principal.ts'
 import { asToken } from '../../../governance/authentication/token-hash.ts'
 import { visibilityOf } from '../../../governance/authorization/tenancy.ts'
 import { spendSummary } from '../../../governance/ledger/reports/global-reports.ts'
-import { findLog, type LogFilter, listLogs, newestLogs } from '../../../governance/ledger/reports/logs.ts'
+import type { LogFilter } from '../../../governance/ledger/reports/log-filter.ts'
+import { findLog, listLogs, newestLogs } from '../../../governance/ledger/reports/logs.ts'
 import type { Selection } from '../../../governance/ledger/reports/sums.ts'
 import { GatewayError } from '../../../platform/errors/gateway-error.ts'
 import { parseDollars } from '../../../platform/money.ts'
@@ -55,6 +56,7 @@ const page = z.object({
   data: z.array(log),
   total: z.int(),
   total_is_capped: z.boolean(),
+  search_stopped_at: z.string().nullable().describe('Calls before this time were not looked at; null: all were.'),
   page: z.int(),
   page_size: z.int(),
   total_pages: z.int(),

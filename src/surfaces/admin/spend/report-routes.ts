@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { asToken } from '../../../governance/authentication/token-hash.ts'
+import { entityNames } from '../../../governance/ledger/reports/entity-names.ts'
 import { keyReport, spendByMember } from '../../../governance/ledger/reports/global-reports.ts'
 import type { Selection } from '../../../governance/ledger/reports/sums.ts'
 import { keyObject } from '../../../governance/management/keys/key-object.ts'
@@ -15,6 +16,7 @@ import { keySums, organizationSums, seesEverything, teamSums, userSums } from '.
 
 const groups = ['spend_tracking_routes', 'management_routes', 'info_routes'] as const
 const period = z.object(optionalPeriod)
+const maxMembers = 10_000
 const limit = z.coerce.number().int().min(1).max(10_000).default(1000)
 const userPresentation = {
   money: ['spend'],
@@ -134,22 +136,9 @@ export function reportRoutes({ governance, settings }: SpendServices): Route[] {
     for (const selection of selections) {
       if (selection.entity === 'team_member') found.push(selection)
       else if (selection.tokens === undefined) {
-        const rows = await db
-          .selectFrom('daily_spend')
-          .select('entity_id')
-          .distinct()
-          .where('entity', '=', 'team_member')
-          .where(eb =>
-            eb.or(
-              (selection.ids ?? []).map(team =>
-                // `/` and `0` are neighbours: the ids that begin with `<team>/`.
-                eb.and([eb('entity_id', '>=', `${team}/`), eb('entity_id', '<', `${team}0`)]),
-              ),
-            ),
-          )
-          .limit(10_000)
-          .execute()
-        found.push({ entity: 'team_member', ids: rows.map(row => row.entity_id) })
+        for (const team of selection.ids ?? []) {
+          found.push({ entity: 'team_member', ids: await entityNames(db, 'team_member', maxMembers, `${team}/`) })
+        }
       }
     }
     return found

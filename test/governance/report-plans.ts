@@ -1,0 +1,52 @@
+import { expect } from 'vitest'
+import type { Service } from '../harness/services.ts'
+import type { Books } from './books.ts'
+
+/** How a statement reads a table of the books. */
+export interface TableRead {
+  readonly table: string
+  /** It looks something up, or reads a range; otherwise it reads all there is. */
+  readonly condition: boolean
+  readonly plan: string
+}
+
+let marks = 0
+
+/**
+ * The plans of what PostgreSQL is asked meanwhile, from its log: it must have been started with `auto_explain` for every
+ * statement.
+ */
+export async function statementPlans(
+  postgres: Service,
+  books: Books,
+  work: () => Promise<unknown>,
+): Promise<TableRead[]> {
+  const mark = async (): Promise<string> => {
+    const text = `mark-${++marks}-of-the-log`
+    await books.query(`select '${text}' as mark`)
+    await expect.poll(() => postgres.logs().includes(text), { timeout: 10_000, interval: 5 }).toBe(true)
+    return text
+  }
+  const from = await mark()
+  await work()
+  const until = await mark()
+  const log = postgres.logs()
+  expect(log.includes(from), 'the log of one report does not fit into what is kept').toBe(true)
+  const written = log.slice(log.indexOf(from), log.indexOf(until))
+  return written.split(/^(?=.*LOG: {2}duration: )/m).flatMap(readsOf)
+}
+
+/** `->  Index Scan using daily_spend_tag_pkey on daily_spend_tag d`, and the lines below it that are indented further. */
+function readsOf(plan: string): TableRead[] {
+  const reads: TableRead[] = []
+  const lines = plan.split('\n')
+  for (const [index, line] of lines.entries()) {
+    const table = / Scan .*\bon ((?:ledger|daily_)\w*)/.exec(line)?.[1]
+    if (table === undefined || line.includes('Bitmap Index Scan')) continue
+    const depth = line.search(/\S/)
+    const end = lines.findIndex((later, at) => at > index && later.search(/\S/) <= depth)
+    const below = lines.slice(index, end < 0 ? undefined : end).join('\n')
+    reads.push({ table, condition: below.includes('Index Cond') || line.includes('never executed'), plan })
+  }
+  return reads
+}
