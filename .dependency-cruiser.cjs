@@ -3,11 +3,11 @@
 const wings = ['cli', 'surfaces', 'pipeline', 'governance', 'learning', 'providers', 'translate', 'platform']
 const allowed = {
   cli: ['surfaces', 'pipeline', 'governance', 'providers', 'learning', 'platform'],
-  surfaces: ['pipeline', 'governance', 'providers', 'translate', 'platform'],
+  surfaces: ['pipeline', 'governance', 'providers', 'learning', 'translate', 'platform'],
   pipeline: ['governance', 'providers', 'learning', 'translate', 'platform'],
   providers: ['translate', 'platform'],
   governance: ['platform'],
-  learning: ['platform'],
+  learning: ['translate', 'platform'],
   translate: ['platform'],
   platform: [],
 }

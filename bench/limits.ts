@@ -1,4 +1,4 @@
-import { addLimitHeaders } from '../src/governance/limits/limit-headers.ts'
+import { limitLines } from '../src/governance/limits/limit-headers.ts'
 import { LimitPlanner } from '../src/governance/limits/plan.ts'
 import { rulesOf } from '../src/governance/limits/rules.ts'
 import { Thresholds } from '../src/governance/limits/thresholds.ts'
@@ -38,7 +38,7 @@ const actual = { inputTokens: 5, outputTokens: 7, cost: 1000 }
 function calls(count: number, headers: boolean): void {
   for (let i = 0; i < count; i++) {
     const reservation = reservations.reserve(limits, call) as Reservation
-    if (headers) addLimitHeaders([], reservation, principal, actual, systemClock.epoch())
+    if (headers) limitLines(reservation, principal, actual, systemClock.epoch())
     reservation.settle(actual)
   }
 }

@@ -150,6 +150,13 @@ export function verdicts(results: Results): string[] {
   judge('added p50 in ms', median(gateway.p50) - median(direct?.p50 ?? []), 0.25, false)
   judge('RSS after the run in MiB', gateway.rssAfterMiB ?? Number.NaN, 130, false)
   judge('cold start in ms', median(gateway.coldStartMs), 600, false)
+  const learned = of('routeiq-auto')
+  if (learned !== undefined) {
+    judge('throughput of routeiq-auto as a share of simple-shuffle', median(learned.plainPerSecond) / plain, 0.7, true)
+    const cpu = median(gateway.cpuMicrosPerRequest) / median(learned.cpuMicrosPerRequest)
+    judge('processor time of simple-shuffle as a share of routeiq-auto', cpu, 0.7, true)
+    judge('errors: routeiq-auto', learned.errors, 0, false)
+  }
   for (const id of ['governed', 'governed-redis'] as const) {
     const governed = of(id)
     if (governed === undefined) continue

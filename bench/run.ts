@@ -41,6 +41,7 @@ const order: SubjectId[] = [
   'nginx',
   'bare-relay',
   'gateway',
+  'routeiq-auto',
   'governed',
   'governed-redis',
   'gateway-2',

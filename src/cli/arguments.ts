@@ -18,7 +18,7 @@ export type Parsed =
   | { readonly command: 'serve'; readonly options: ServeOptions }
   | { readonly command: 'check'; readonly file: string; readonly strict: boolean }
   | { readonly command: 'init'; readonly file: string; readonly force: boolean }
-  | { readonly command: 'audit' | 'import'; readonly args: readonly string[] }
+  | { readonly command: 'audit' | 'import' | 'router'; readonly args: readonly string[] }
   | { readonly command: 'print'; readonly text: string }
   | { readonly command: 'misuse'; readonly text: string }
 
@@ -28,6 +28,7 @@ const usage = `routeiq ${version}: AI gateway
   routeiq check <config.yaml>    validate a config and explain it, without starting
   routeiq init [config.yaml]     write a commented config to start from
   routeiq import litellm         copy keys, teams, users, budgets, models (routeiq import --help)
+  routeiq router eval|train|…    learn which model answers which prompt best (routeiq router --help)
   routeiq audit verify           check the hash chain of the audit log (routeiq audit --help)
 
 Options of serve:
@@ -50,7 +51,7 @@ const maxWorkers = 256
 export function parseArguments(argv: readonly string[], env: NodeJS.ProcessEnv): Parsed {
   // Commands with options of their own read them themselves.
   const [first, ...own] = argv
-  if (first === 'audit' || first === 'import') return { command: first, args: own }
+  if (first === 'audit' || first === 'import' || first === 'router') return { command: first, args: own }
   let values: ReturnType<typeof parse>['values']
   let positionals: string[]
   try {

@@ -26,7 +26,10 @@ export class FleetConfig {
   static async open(source: ConfigSource, services: SnapshotServices): Promise<FleetConfig> {
     const { loaded, texts } = await loadWithTexts(source)
     loaded.secrets?.discard()
-    return new FleetConfig(source, services, compileSnapshot(loaded, 1, services), texts)
+    const snapshot = compileSnapshot(loaded, 1, services)
+    // From the second on, a configuration that names a bad artifact is refused.
+    if (services.routing.learned !== undefined) services.routing.learned.started = true
+    return new FleetConfig(source, services, snapshot, texts)
   }
 
   get snapshot(): Snapshot {

@@ -6,6 +6,7 @@ import type { GuardedRoute } from '../governance/authorization/permission.ts'
 import { Cipher } from '../governance/encryption/cipher.ts'
 import { Governance } from '../governance/governance.ts'
 import { type Ledger, openLedger } from '../governance/ledger/ledger.ts'
+import { registerLedgerMetrics } from '../governance/ledger/ledger-metrics.ts'
 import { Retention, type RetentionSettings } from '../governance/ledger/retention/retention.ts'
 import { type Alerts, noAlerts } from '../governance/limits/alerts.ts'
 import { BudgetReset } from '../governance/limits/budget-reset.ts'
@@ -15,10 +16,10 @@ import { StoreRuleSource } from '../governance/limits/rule-source.ts'
 import type { SpendSource } from '../governance/limits/spend-source.ts'
 import { StoreSpend } from '../governance/limits/store-spend.ts'
 import { Thresholds } from '../governance/limits/thresholds.ts'
-import { WebhookAlerts } from '../governance/limits/webhook-alerts.ts'
+import { slackMessage, WebhookAlerts } from '../governance/limits/webhook-alerts.ts'
 import type { Calendar } from '../governance/limits/windows.ts'
+import { KeyRotation, rotationSettings } from '../governance/management/keys/key-rotation.ts'
 import type { Management, ManagementSettings } from '../governance/management/management.ts'
-import type { CheckEntry } from '../governance/management/model-entry.ts'
 import { Reservations } from '../pipeline/reservation/reserve.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import type { LoadedConfig } from '../platform/config/load.ts'
@@ -99,9 +100,13 @@ export async function openGovernance(options: GovernanceOptions): Promise<Runnin
     store,
     storeOptions: place,
     startAfter: shipAfter,
+    maxBytes: routeiq.ledger.max_bytes,
+    onFull: routeiq.ledger.on_full,
+    fsync: routeiq.ledger.fsync,
     log,
     clock,
   })
+  registerLedgerMetrics(registry, ledger, clock)
   audit.start()
   const retention = new Retention({ store, state, clock, log, settings: () => retentionSettings(options.loaded) })
   retention.start()
@@ -171,33 +176,33 @@ function lengthOf(text: string | undefined): number | undefined {
   return duration.length * unit
 }
 
-/** `general_settings.alerting: [webhook]` and the URL LiteLLM takes it from. */
+/** `general_settings.alerting`, and the variables LiteLLM takes the addresses from. */
 function alertsOf({ loaded, outbound, log }: GovernanceOptions): Alerts {
-  const url = nonEmpty(loaded.env['WEBHOOK_URL'])
-  if (loaded.config.general_settings.alerting?.includes('webhook') !== true) return noAlerts
-  if (url === undefined) {
-    log.warn('general_settings.alerting: webhook is named, but WEBHOOK_URL is not set: no alert will be sent')
-    return noAlerts
+  const places: Alerts[] = []
+  for (const [name, variable, body] of [
+    ['webhook', 'WEBHOOK_URL', undefined],
+    ['slack', 'SLACK_WEBHOOK_URL', slackMessage],
+  ] as const) {
+    if (loaded.config.general_settings.alerting?.includes(name) !== true) continue
+    const url = nonEmpty(loaded.env[variable])
+    if (url === undefined) {
+      log.warn(`general_settings.alerting: ${name} is named, but ${variable} is not set: no alert will be sent there`)
+      continue
+    }
+    const refused = outbound.check('webhooks', url)
+    if (refused !== undefined) log.warn(`${variable}: ${refused.message}`)
+    places.push(new WebhookAlerts({ outbound, url, log, ...(body === undefined ? {} : { body }) }))
   }
-  const refused = outbound.check('webhooks', url)
-  if (refused !== undefined) log.warn(`WEBHOOK_URL: ${refused.message}`)
-  return new WebhookAlerts({ outbound, url, log })
+  return places.length === 0 ? noAlerts : { emit: event => places.forEach(place => void place.emit(event)) }
 }
 
 /** The management API's view of the configuration in force. */
-export function managementOf(
-  governance: Governance,
-  loaded: () => LoadedConfig,
-  cipher: Cipher,
-  checkModel: CheckEntry,
-): Management {
+export function managementOf(loaded: () => LoadedConfig, services: Omit<Management, 'clock' | 'settings'>): Management {
   let seen: LoadedConfig | undefined
   let settings: ManagementSettings | undefined
   return {
-    governance,
+    ...services,
     clock: systemClock,
-    cipher,
-    checkModel,
     settings() {
       const current = loaded()
       if (settings === undefined || seen !== current) settings = managementSettings(current)
@@ -207,10 +212,28 @@ export function managementOf(
   }
 }
 
+/** Undefined: keys are not rotated by themselves. */
+export async function startKeyRotation(
+  management: Management,
+  { env }: LoadedConfig,
+): Promise<KeyRotation | undefined> {
+  const settings = rotationSettings(env)
+  if (settings === undefined) return undefined
+  const { governance, clock, log } = management
+  // Loaded only where it runs: what manages keys takes its time to load.
+  const { Keys } = await import('../governance/management/keys/keys.ts')
+  const rotation = new KeyRotation({ keys: new Keys(management), state: governance.state, clock, log, ...settings })
+  rotation.start()
+  return rotation
+}
+
 function managementSettings({ config }: LoadedConfig): ManagementSettings {
   const { litellm_settings: litellm } = config
   return {
-    defaultKeyParams: litellm.default_key_generate_params,
+    defaultKeyParams: {
+      ...(litellm.default_soft_budget === undefined ? {} : { soft_budget: litellm.default_soft_budget }),
+      ...litellm.default_key_generate_params,
+    },
     upperKeyParams: litellm.upperbound_key_generate_params,
     keyGeneration: litellm.key_generation_settings,
     keysNeedTeam: config.general_settings.default_team_disabled === true,

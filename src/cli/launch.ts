@@ -6,13 +6,16 @@
  *   their leftovers do not fit the next block and the heap grows without being used; mapped, they are given back at once.
  * - `--max-semi-space-size`: the young generation would grow to 3 × 16 MB and more; a gateway's objects die in
  *   milliseconds, so a small one costs little.
+ * - `--no-allocation-site-pretenuring`: V8 allocates in the old generation what it has seen survive. On a busy machine
+ *   calls pile up for a moment, it learns that from them, and from then on what every call leaves behind (the headers that
+ *   undici collects, above all) waits for a full collection: 290–330 MB instead of 200 after 40,000 calls.
  *
  * Measured with 32 connections (bench, Node 24): 114–126 MB instead of 144–290 MB after 100,000 calls, at the same speed.
  * ADR 0003.
  */
 const mallocSetting = 'MALLOC_MMAP_THRESHOLD_'
 const mmapThreshold = '32768'
-const heapFlags = ['--max-semi-space-size=4']
+const heapFlags = ['--max-semi-space-size=4', '--no-allocation-site-pretenuring']
 
 /** Returns when nothing is left to set; otherwise the program begins anew. Linux only; elsewhere it just returns. */
 export function applyMemorySettings(): void {
@@ -21,7 +24,7 @@ export function applyMemorySettings(): void {
   if (process.platform !== 'linux' || isWorker || env[mallocSetting] !== undefined) return
   if (typeof process.execve !== 'function') return
   const given = [...execArgv, env['NODE_OPTIONS'] ?? ''].join(' ')
-  const missing = heapFlags.filter(flag => !given.includes(flag.slice(0, flag.indexOf('='))))
+  const missing = heapFlags.filter(flag => !given.includes(flag.replace(/=.*/, '')))
   try {
     process.execve(execPath, [execPath, ...missing, ...execArgv, ...argv.slice(1)], {
       ...env,

@@ -29,6 +29,11 @@ switch (parsed.command) {
     process.exitCode = await runImport(parsed.args, process.env)
     break
   }
+  case 'router': {
+    const { router } = await import('./router/router.ts')
+    process.exitCode = await router(parsed.args, process.env)
+    break
+  }
   case 'init': {
     const { init } = await import('./init.ts')
     process.exitCode = init(parsed.file, parsed.force)

@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Explanation } from '../pipeline/accounting/explain.ts'
+import { type ArtifactStatus, mergeArtifacts } from '../pipeline/routing/learned/artifact-status.ts'
 import { type ConfigWatch, watchConfig } from '../platform/config/watch.ts'
 import { mergeSecrets, type SecretStatus } from '../platform/secrets/secret-status.ts'
 import { Secrets } from '../platform/secrets/secrets.ts'
@@ -65,6 +66,8 @@ export async function runPrimary(options: ServeOptions): Promise<void> {
         return mergeDenials(await askAll<DenialRecord[]>(question))
       case 'secrets':
         return mergeSecrets(await askAll<SecretStatus[]>(question))
+      case 'artifacts':
+        return mergeArtifacts(await askAll<ArtifactStatus[]>(question))
       case 'explain':
         return (await askAll<Explanation | null>(question)).find(found => found !== null) ?? null
     }

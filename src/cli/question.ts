@@ -14,6 +14,7 @@ export type FleetQuestion =
   | { readonly what: 'metrics' }
   | { readonly what: 'denials' }
   | { readonly what: 'secrets' }
+  | { readonly what: 'artifacts' }
   | { readonly what: 'explain'; readonly id: string; readonly keyHash: string }
 
 /** What the primary asks a worker. */
@@ -23,6 +24,7 @@ export type PrimaryQuestion =
   | { readonly what: 'metrics' }
   | { readonly what: 'denials' }
   | { readonly what: 'secrets' }
+  | { readonly what: 'artifacts' }
   | { readonly what: 'explain'; readonly id: string; readonly keyHash: string }
 
 /**

@@ -48,25 +48,35 @@ export class Reloader {
     return this.#files
   }
 
+  /** The configuration of the files, without what the database lays over it. */
+  get base(): LoadedConfig {
+    return this.#base
+  }
+
   /** Takes a configuration as the version that the primary gave it. */
   apply(read: () => Promise<LoadedConfig>, version: number): Promise<ReloadResult> {
     return this.#run(read, version)
   }
 
   /**
-   * Deployments of the database changed: the same files with other models. The version counts files and stays; the hash
-   * tells.
+   * Deployments or settings of the database changed: the same files with others over them. The version counts files and
+   * stays; the hash tells.
    */
   async refreshModels(): Promise<void> {
     await this.#database.refresh()
-    const loaded = await this.#database.over(this.#base)
+    const base = this.#base
+    const loaded = await this.#database.over(base)
     if (loaded.hash === this.#gateway.snapshot.hash) return
     try {
-      const { version } = this.#gateway.snapshot
+      const { version, loaded: before } = this.#gateway.snapshot
+      const adopt = samePeople(before, loaded) ? undefined : await this.#prepare(loaded)
+      // Files were read meanwhile: what stood over the old ones belongs over the new ones.
+      if (base !== this.#base) return await this.refreshModels()
       this.#gateway.swap(compileSnapshot(loaded, version, this.#services))
+      adopt?.()
       this.#gateway.log.info(
         { version, hash: loaded.hash, deployments: loaded.config.model_list.length },
-        'models changed',
+        'models or settings of the database changed',
       )
     } catch (error) {
       this.refused(problemsOf(error))
@@ -84,7 +94,8 @@ export class Reloader {
     try {
       const loaded = await read()
       this.#files = loaded.files
-      this.#take(await this.#database.over(loaded), given, await this.#prepared(loaded))
+      const whole = await this.#database.over(loaded)
+      this.#take(whole, given, await this.#prepared(whole))
       this.#base = loaded
       return { ...this.#inForce(), applied: true, problems: [], warnings: this.#gateway.snapshot.warnings }
     } catch (error) {
@@ -128,3 +139,9 @@ export class Reloader {
     return { version, hash }
   }
 }
+
+/** Settings of the database that authentication was compiled with: models and routing change nothing for it. */
+const samePeople = (a: LoadedConfig, b: LoadedConfig): boolean =>
+  (['default_internal_user_params', 'default_team_params'] as const).every(
+    name => JSON.stringify(a.config.litellm_settings[name]) === JSON.stringify(b.config.litellm_settings[name]),
+  )

@@ -21,8 +21,17 @@ import type { ServeOptions } from './arguments.ts'
 import { announceFirstRun, authenticationConfig, startAuthentication } from './authentication.ts'
 import { coalesce } from './coalesce.ts'
 import { type ConfigSource, type ConfigTexts, load, loadTexts } from './config-source.ts'
-import { DatabaseModels, modelCheck } from './database-models.ts'
-import { cipherOf, managementOf, openGovernance, type RunningGovernance, recordDenial } from './governance.ts'
+import { DatabaseModels, modelCheck, settingsCheck } from './database-models.ts'
+import {
+  cipherOf,
+  managementOf,
+  openGovernance,
+  type RunningGovernance,
+  recordDenial,
+  startKeyRotation,
+} from './governance.ts'
+import { applyLearned, learnedServices } from './learned.ts'
+import { openLoop, type RunningLoop } from './learning.ts'
 import { Reloader } from './reloader.ts'
 import { watchSecrets } from './secrets.ts'
 import { snapshotServices } from './services.ts'
@@ -71,8 +80,10 @@ export async function createRuntime(
       running === undefined ? Promise.reject(new StoreUnavailable('not open yet')) : running.spend.spent(rule, since),
     started: counter => running?.reservations.repair.watch(counter),
   }
+  const learned = learnedServices(metrics.registry, log)
   const services = snapshotServices(masterKey, demo.origin, {
     spend,
+    learned,
     onCooldown({ deployment, state, cause, kind, duration }) {
       if (state === 'open') metrics.of(deployment).cooledDown()
       log.info(
@@ -127,6 +138,7 @@ export async function createRuntime(
       authenticator,
       ledger: governed.ledger,
       reservations: governed.reservations,
+      learned,
       access,
     },
     snapshot,
@@ -135,12 +147,27 @@ export async function createRuntime(
   gateway.onDenied = (principal, address, route, reason) => recordDenial(governed, principal, address, route, reason)
   const cipher = cipherOf(loaded, masterKey)
   const databaseModels = new DatabaseModels(governed.governance.store, cipher, log)
-  const management = managementOf(
-    governed.governance,
-    () => gateway.snapshot.loaded,
+  const management = managementOf(() => gateway.snapshot.loaded, {
+    governance: governed.governance,
     cipher,
-    modelCheck(() => loaded, services),
-  )
+    checkModel: modelCheck(() => reloader.base, services),
+    checkConfig: settingsCheck(() => reloader.base, services),
+    refresh: () => refreshModels(),
+    keyStore: secrets,
+    log,
+  })
+  const loop = await openLoop({
+    management,
+    store: governed.governance.store,
+    state,
+    clock: systemClock,
+    log,
+    registry: metrics.registry,
+    snapshot: () => gateway.snapshot,
+  })
+  learned.loop = loop.of(loaded)
+  applyLearned(learned, loaded, options.configPath)
+  const rotation = await startKeyRotation(management, loaded)
   for (const warning of [...snapshot.warnings, ...authentication.warnings]) log.warn(warning)
   const reloader = new Reloader(
     gateway,
@@ -150,6 +177,8 @@ export async function createRuntime(
     loaded,
     applied => {
       log.level = logLevel(applied, options)
+      learned.loop = loop.of(applied)
+      applyLearned(learned, applied, options.configPath)
     },
     async next => {
       const prepared = await authentication.prepare(authenticationConfig(next, options.configPath))
@@ -157,7 +186,8 @@ export async function createRuntime(
     },
   )
   const refreshModels = coalesce(() => reloader.refreshModels())
-  governed.governance.onNotice(({ kind }) => void (kind === 'models' || kind === 'all' ? refreshModels() : undefined))
+  const ofDatabase: ReadonlySet<string> = new Set(['models', 'settings', 'all'])
+  governed.governance.onNotice(({ kind }) => void (ofDatabase.has(kind) ? refreshModels() : undefined))
   // Messages may be lost; what is in the database is looked at now and then anyway.
   const models = setInterval(refreshModels, loaded.config.general_settings.proxy_config_reload_interval_seconds * 1000)
   models.unref()
@@ -167,11 +197,12 @@ export async function createRuntime(
     metrics: async () => metrics.render(),
     egressDenials: async () => denials.list(),
     secrets: async () => secrets.status(),
+    artifacts: async () => learned.artifacts.status(),
     explain: async (id, keyHash) => gateway.explain.find(id, keyHash),
   }
   const fleet = fleetOf(local, gateway)
   announce(log, metrics.registry, denials, () => void fleet.reload().catch(() => undefined))
-  const app = createServer(gateway, fleet, { prefix: options.rootPath, management, authentication })
+  const app = createServer({ gateway, fleet, management, authentication, loop: loop.services }, options.rootPath)
   if (options.configPath !== undefined) await announceFirstRun(authentication)
   let closing: Promise<void> | undefined
   return {
@@ -180,9 +211,10 @@ export async function createRuntime(
     reloader,
     secrets,
     close() {
-      closing ??= shutDown(gateway, governed, doors, app, demo).then(() => {
+      rotation?.close()
+      closing ??= shutDown(gateway, governed, loop, doors, app, demo).then(async () => {
         authentication.close()
-        return secrets.close()
+        await Promise.all([secrets.close(), learned.close()])
       })
       return closing
     },
@@ -195,6 +227,7 @@ const bookTime = 3000
 async function shutDown(
   gateway: Gateway,
   running: RunningGovernance,
+  loop: RunningLoop,
   doors: EgressDoors,
   app: FastifyInstance,
   demo: DemoServer,
@@ -208,6 +241,7 @@ async function shutDown(
   await Promise.race([app.close(), late])
   clearTimeout(timer)
   app.server.closeAllConnections()
+  await loop.close()
   await running.close(bookTime)
   await doors.destroy()
   await demo.close()

@@ -1,6 +1,7 @@
 import cluster from 'node:cluster'
 import type { Explanation } from '../pipeline/accounting/explain.ts'
 import type { Gateway } from '../pipeline/gateway.ts'
+import type { ArtifactStatus } from '../pipeline/routing/learned/artifact-status.ts'
 import type { SecretStatus } from '../platform/secrets/secret-status.ts'
 import type { DenialRecord } from '../platform/security/egress-denials.ts'
 import { Secret } from '../platform/security/secret.ts'
@@ -46,6 +47,7 @@ export async function runWorker(options: ServeOptions): Promise<void> {
       metrics: () => ask<string>({ what: 'metrics' }),
       egressDenials: () => ask<DenialRecord[]>({ what: 'denials' }),
       secrets: () => ask<SecretStatus[]>({ what: 'secrets' }),
+      artifacts: () => ask<ArtifactStatus[]>({ what: 'artifacts' }),
       explain: async (id, keyHash) =>
         (await own.explain(id, keyHash)) ??
         (await ask<Explanation | null>({ what: 'explain', id, keyHash })) ??
@@ -77,6 +79,8 @@ async function answerPrimary(question: PrimaryQuestion, own: Own | undefined, op
       return own.local.egressDenials()
     case 'secrets':
       return own.local.secrets()
+    case 'artifacts':
+      return own.local.artifacts()
     case 'explain':
       return (await own.local.explain(question.id, question.keyHash)) ?? null
   }

@@ -1,12 +1,17 @@
 import type { ServerResponse } from 'node:http'
 import type { Principal } from '../governance/authentication/principal.ts'
+import type { RoutingDecision } from '../learning/decision.ts'
 import type { NativeRequest } from '../providers/wire.ts'
 import type { TokenUsage } from '../translate/token-usage.ts'
+import type { Cost } from './accounting/cost.ts'
+import type { KeptAnswer } from './accounting/kept-bodies.ts'
 import type { Deployment } from './deployment.ts'
 import type { Door } from './door.ts'
 import type { Attribution } from './identity/attribution.ts'
 import type { Reservation } from './reservation/reservation.ts'
-import type { Consideration } from './routing/types.ts'
+import type { Inspection } from './routing/learned/inspect-answer.ts'
+import type { RoutingOverrides } from './routing/learned/overrides.ts'
+import type { Consideration, Routed } from './routing/types.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** What a caller may set per call, from body fields and `x-litellm-*` headers. Times are milliseconds. */
@@ -40,6 +45,15 @@ export interface PlanRecord {
   readonly reason: string
   readonly considered: readonly Consideration[]
   readonly chosen: string | undefined
+  /** Of a learned route; `answering` is what it calls the model of the chosen deployment. */
+  readonly decision?: RoutingDecision | undefined
+  readonly answering?: string | undefined
+}
+
+/** An answer that was paid for and not sent: a cascade's check did not let it pass. */
+export interface Discarded {
+  readonly usage: TokenUsage | undefined
+  readonly cost: Cost
 }
 
 /** Everything known of one call while it travels. Fixed shape: fields are set once, in order of travel. */
@@ -58,6 +72,8 @@ export class Call {
   readonly model: string
   readonly stream: boolean
   readonly options: CallOptions
+  /** What the caller demands of the routing. */
+  readonly routing: RoutingOverrides
   readonly response: ServerResponse
   /** Monotonic milliseconds at which the request head was read. */
   readonly startedAt: number
@@ -72,15 +88,21 @@ export class Call {
   /** The configured `model_name` that was asked for, alias and wildcard resolved; undefined: there is no such model. */
   modelName: string | undefined
   deployment: Deployment | undefined
+  routed: Routed | undefined
+  /** Of a complete answer to a call that a learned route decided. */
+  inspected: Inspection | undefined
   /** What was taken of limits and budgets until the call is settled. */
   reservation: Reservation | undefined
   usage: TokenUsage | undefined
+  /** Its answer, where bodies are kept. */
+  kept: KeptAnswer | undefined
   droppedParams: readonly string[] = []
   /** Milliseconds spent waiting for upstreams, back-off included; the rest of the duration is our own. */
   upstreamTime = 0
   ttft: number | undefined
   status = 0
   error: string | undefined
+  readonly discarded: Discarded[] = []
   readonly hops: Hop[] = []
   readonly plans: PlanRecord[] = []
 
@@ -96,6 +118,7 @@ export class Call {
     model: string
     stream: boolean
     options: CallOptions
+    routing: RoutingOverrides
     response: ServerResponse
     startedAt: number
     epoch: number
@@ -111,6 +134,7 @@ export class Call {
     this.model = init.model
     this.stream = init.stream
     this.options = init.options
+    this.routing = init.routing
     this.response = init.response
     this.startedAt = init.startedAt
     this.epoch = init.epoch

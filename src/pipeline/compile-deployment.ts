@@ -123,6 +123,8 @@ function build(
     ttftTimeout: milliseconds(params.ttft_timeout) ?? settings.ttftTimeout,
     streamIdleTimeout: milliseconds(params.stream_idle_timeout) ?? settings.streamIdleTimeout,
     numRetries: params.num_retries ?? params.max_retries,
+    region: params.region_name,
+    qualityScore: info?.quality_score ?? tierScore(info?.adaptive_router_preferences?.quality_tier),
     cooldown: milliseconds(params.cooldown_time ?? info?.cooldown_time),
     allowedFails: info?.allowed_fails,
     ...(failsPolicy === undefined ? {} : { allowedFailsPolicy: failsPolicy }),
@@ -134,6 +136,9 @@ function build(
 
 /** The one thing of a deployment that changes: its target is replaced when its credential is. */
 type Following = Omit<Deployment, 'target'> & { target: Target }
+
+/** LiteLLM's tiers 1 to 3 as a quality. */
+const tierScore = (tier: number | undefined): number | undefined => (tier === undefined ? undefined : 0.3 * tier + 0.05)
 
 const liveOf = (secret: Secret | undefined): LiveSecret | undefined =>
   secret instanceof LiveSecret ? secret : undefined

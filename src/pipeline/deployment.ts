@@ -30,6 +30,10 @@ export interface Deployment {
   readonly ttftTimeout: number | undefined
   readonly streamIdleTimeout: number | undefined
   readonly numRetries: number | undefined
+  /** Where the endpoint is, as the operator names it. */
+  readonly region?: string | undefined
+  /** `model_info.quality_score`: how good the operator holds the model to be, 0..1. */
+  readonly qualityScore?: number | undefined
   readonly cooldown: number | undefined
   readonly allowedFails: number | undefined
   /** `model_info.allowed_fails_policy`: failures tolerated per kind in 60 s. */

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { Call } from './call.ts'
 import { callFeatures } from './features.ts'
+import { noOverrides } from './routing/learned/overrides.ts'
 
 function featuresOf(json: object, prefixAffinity = true) {
-  const call = { stream: true, snapshot: { limits: { prefixAffinity } } } as unknown as Call
+  const call = { stream: true, routing: noOverrides, snapshot: { limits: { prefixAffinity } } } as unknown as Call
   return callFeatures(call, { json: json as Record<string, unknown>, text: JSON.stringify(json), headers: {} })
 }
 

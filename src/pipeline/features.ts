@@ -1,8 +1,12 @@
 import type { NativeRequest } from '../providers/wire.ts'
 import { countChatTokens, mayHoldMedia, promptTokenBounds, type TokenBounds } from '../translate/token-count.ts'
 import type { Call } from './call.ts'
+import { mayUse } from './identity/authorize-model.ts'
+import { noOverrides } from './routing/learned/overrides.ts'
+import { routable } from './routing/learned/request-prompt.ts'
+import { CallContext } from './routing/learned/routing-context.ts'
 import { prefixHash } from './routing/prefix-hash.ts'
-import type { CallFeatures } from './routing/types.ts'
+import type { CallFeatures, Demands, RoutingContext } from './routing/types.ts'
 
 /**
  * What routing may look at. Everything that needs more than the length of the body is computed when first asked for:
@@ -10,17 +14,29 @@ import type { CallFeatures } from './routing/types.ts'
  */
 class LazyFeatures implements CallFeatures {
   readonly stream: boolean
+  readonly demands: Demands | undefined
+  readonly #call: Call
   readonly #request: NativeRequest
   readonly #affinity: boolean
+  #routing: RoutingContext | undefined
   #bounds: TokenBounds | undefined
   #count: number | undefined
   #needs: CallFeatures['needs'] | undefined
   #prefix: number | undefined | null = null
 
-  constructor(request: NativeRequest, stream: boolean, affinity: boolean) {
+  constructor(call: Call, request: NativeRequest) {
+    this.#call = call
     this.#request = request
-    this.stream = stream
-    this.#affinity = affinity
+    this.stream = call.stream
+    this.#affinity = call.snapshot.limits.prefixAffinity
+    this.demands = call.routing === noOverrides ? undefined : demandsOf(call)
+  }
+
+  get routing(): RoutingContext | undefined {
+    const call = this.#call
+    if (!routable(call.door.operation)) return undefined
+    this.#routing ??= contextOf(call, this.#request)
+    return this.#routing
   }
 
   get promptTokensMin(): number {
@@ -70,5 +86,31 @@ class LazyFeatures implements CallFeatures {
 }
 
 export function callFeatures(call: Call, request: NativeRequest): CallFeatures {
-  return new LazyFeatures(request, call.stream, call.snapshot.limits.prefixAffinity)
+  return new LazyFeatures(call, request)
+}
+
+function demandsOf({ routing: { allowedModels, region } }: Call): Demands | undefined {
+  if (allowedModels === undefined && region === undefined) return undefined
+  return {
+    models: allowedModels === undefined ? undefined : new Set(allowedModels.map(name => name.toLowerCase())),
+    region: region?.toLowerCase(),
+  }
+}
+
+function contextOf(call: Call, request: NativeRequest): RoutingContext {
+  const { snapshot, identity, attribution } = call
+  return new CallContext({
+    json: request.json,
+    text: request.text,
+    headers: call.response.req?.headers ?? {},
+    overrides: call.routing,
+    tags: attribution.tags,
+    requested: call.model,
+    recordId: call.recordId,
+    keyHash: identity.keyHash,
+    endUser: attribution.endUser,
+    sessionId: attribution.sessionId,
+    restricted: identity.modelAccess.length > 0,
+    mayUse: group => mayUse(snapshot, identity, group),
+  })
 }

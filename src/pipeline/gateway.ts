@@ -16,12 +16,13 @@ import type { Deployment } from './deployment.ts'
 import type { Authenticator } from './identity/authenticator.ts'
 import type { Reservations } from './reservation/reserve.ts'
 import type { Cooldown } from './routing/cooldown.ts'
+import type { LearnedServices } from './routing/learned/learned-services.ts'
 import type { LiveStats } from './routing/live-stats.ts'
 import type { ModelGroup } from './routing/types.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** The ledger, as far as calls need it. */
-export type Books = Pick<Ledger, 'accepting' | 'append'>
+export type Books = Pick<Ledger, 'accepting' | 'append' | 'keepBodies'>
 
 export interface GatewayServices {
   readonly doors: EgressDoors
@@ -32,6 +33,7 @@ export interface GatewayServices {
   readonly authenticator: Authenticator
   readonly ledger: Books
   readonly reservations: Reservations
+  readonly learned?: LearnedServices | undefined
   /** Default: what the configuration says, nothing of a database. */
   readonly access?: AccessControl
   readonly clock?: Clock
@@ -57,6 +59,8 @@ export class Gateway {
   readonly ledger: Books
   readonly reservations: Reservations
   readonly access: AccessControl
+  /** Undefined: nothing learns here. */
+  readonly learned: LearnedServices | undefined
   readonly clock: Clock
   readonly random: () => number
   readonly explain: ExplainLog
@@ -77,6 +81,7 @@ export class Gateway {
     this.authenticator = services.authenticator
     this.ledger = services.ledger
     this.reservations = services.reservations
+    this.learned = services.learned
     this.clock = services.clock ?? systemClock
     this.access = services.access ?? new AccessControl({ clock: this.clock })
     this.random = services.random ?? Math.random
@@ -121,6 +126,7 @@ export class Gateway {
     this.admission.update(snapshot.admission)
     this.access.configure(snapshot.access)
     this.explain.resize(snapshot.explainEntries)
+    if (snapshot.artifacts !== undefined) this.learned?.artifacts.follow(snapshot.artifacts)
     this.live.configure(snapshot.settings.strategyArgs)
     this.live.prune(snapshot.deployments)
     this.cooldown.prune(snapshot.deployments)

@@ -6,7 +6,8 @@ import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { isRequestId, newId } from '../platform/ids.ts'
 import type { NativeRequest } from '../providers/wire.ts'
 import { nestingDepth } from '../translate/json-depth.ts'
-import { responseHeaders } from './accounting/response-headers.ts'
+import { KeptAnswer, keptOut } from './accounting/kept-bodies.ts'
+import { responseHead } from './accounting/response-headers.ts'
 import { sendBody } from './accounting/send-body.ts'
 import { settle } from './accounting/settle.ts'
 import { refusedRecord } from './accounting/spend-record.ts'
@@ -21,6 +22,7 @@ import { attributionOf } from './identity/attribution.ts'
 import { authorizeCall } from './identity/authorize-call.ts'
 import { aliased } from './identity/authorize-model.ts'
 import { reserve } from './reservation/reserve-call.ts'
+import { noOverrides, routingOverrides } from './routing/learned/overrides.ts'
 
 /** Levels of lists and objects in a request; far more than any schema has, far less than overflows a stack. */
 const maxNesting = 500
@@ -74,6 +76,7 @@ export async function runCall(gateway: Gateway, arrival: Arrival): Promise<void>
       case 'streamed': {
         const { response } = call
         call.error = outcome.failure?.kind
+        if (outcome.tail !== undefined) call.kept?.add(outcome.tail)
         settle(gateway, call, () => response.end(outcome.tail))
         break
       }
@@ -96,9 +99,10 @@ export async function runCall(gateway: Gateway, arrival: Arrival): Promise<void>
 /** A complete answer goes out in one piece. */
 function answered(gateway: Gateway, call: Call, outcome: Extract<Outcome, { kind: 'answer' }>): void {
   call.status = 200
+  call.kept?.add(outcome.body)
   settle(gateway, call, cost => {
     const type = call.stream ? 'text/event-stream; charset=utf-8' : 'application/json'
-    sendBody(call.response, 200, responseHeaders(call, type, outcome.headers, cost), outcome.body)
+    sendBody(call.response, 200, responseHead(call, type, outcome.headers, cost), outcome.body)
     closeIfUnread(call.response, longestSilence(call))
   })
 }
@@ -108,11 +112,15 @@ function failed(gateway: Gateway, call: Call, failure: GatewayError): void {
   call.error = failure.code
   settle(gateway, call, () => {
     if (call.response.headersSent || call.closed) return
-    const headers = responseHeaders(call, 'application/json', undefined, undefined)
-    if (failure.retryAfter !== undefined) headers.push('retry-after', String(Math.ceil(failure.retryAfter)))
-    if (failure instanceof LimitExceeded) headers.push(...failure.headers)
-    sendBody(call.response, failure.status, headers, call.door.errorBody(failure, call.id))
+    const head = responseHead(call, 'application/json', undefined, undefined) + failureLines(failure)
+    sendBody(call.response, failure.status, head, call.door.errorBody(failure, call.id))
   })
+}
+
+/** When to come back, and which limit said no. */
+function failureLines(failure: GatewayError): string {
+  const lines = failure.retryAfter === undefined ? '' : `retry-after: ${Math.ceil(failure.retryAfter)}\r\n`
+  return failure instanceof LimitExceeded ? lines + failure.lines : lines
 }
 
 /** While the process drains, a connection ends with its answer; kept alive, it would hold up the end. */
@@ -139,13 +147,17 @@ function decode(gateway: Gateway, arrival: Arrival, id: string): Call {
   }
   const named = aliased(arrival.identity, model)
   const options = callOptions(body.json, request.headers)
+  const routing =
+    snapshot.overridable === undefined
+      ? noOverrides
+      : routingOverrides(body.json, request.headers, snapshot.overridable)
   const attribution = attributionOf(body.json, request.headers, arrival.identity, snapshot.attribution)
   const { identity, route, address } = arrival
   const { headers } = request
   authorizeCall(gateway, { identity, route, address, body: body.json, headers, model, named, options, attribution })
   const epoch = gateway.clock.epoch()
   const ownId = request.headers['x-litellm-call-id'] === undefined
-  return new Call({
+  const call = new Call({
     id,
     recordId: ownId ? id : newId(epoch),
     attribution,
@@ -158,10 +170,13 @@ function decode(gateway: Gateway, arrival: Arrival, id: string): Call {
     // Neither vectors nor counts come in pieces, whatever the body says.
     stream: body.json['stream'] === true && door.operation !== 'embeddings' && door.operation !== 'count_tokens',
     options,
+    routing,
     response: arrival.response,
     startedAt: arrival.startedAt,
     epoch,
   })
+  if (snapshot.keptBodies !== undefined && !keptOut(body.json, headers)) call.kept = new KeptAnswer(snapshot.keptBodies)
+  return call
 }
 
 /** A caller may bring its own id to find the call again; anything unusual is replaced. */
@@ -191,9 +206,8 @@ function refuse(gateway: Gateway, arrival: Arrival, id: string, failure: Gateway
   gateway.ledger.append(record, () => {
     gateway.metrics.group(undefined, door.route).finished(failure.status, duration, 0, failure.code)
     if (response.headersSent || response.destroyed) return
-    const headers = ['content-type', 'application/json', 'x-litellm-call-id', id]
-    if (failure.retryAfter !== undefined) headers.push('retry-after', String(Math.ceil(failure.retryAfter)))
-    sendBody(response, failure.status, headers, door.errorBody(failure, id))
+    const head = `content-type: application/json\r\nx-litellm-call-id: ${id}\r\n${failureLines(failure)}`
+    sendBody(response, failure.status, head, door.errorBody(failure, id))
   })
 }
 

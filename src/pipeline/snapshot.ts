@@ -1,6 +1,8 @@
 import { type AccessSettings, compileAccess } from '../governance/authorization/policy/access-settings.ts'
 import { PolicyInvalid } from '../governance/authorization/policy/policy.ts'
 import { TrustedProxies } from '../governance/authorization/trusted-proxies.ts'
+import type { BodyOptions } from '../governance/ledger/bodies/bodies.ts'
+import type { Overridable } from '../platform/config/learned-routing-settings.ts'
 import type { LoadedConfig } from '../platform/config/load.ts'
 import type { Environment } from '../platform/config/prepare.ts'
 import { formatProblem } from '../platform/config/problem.ts'
@@ -11,6 +13,7 @@ import type { EgressPolicy } from '../platform/security/egress-policy.ts'
 import type { Secret } from '../platform/security/secret.ts'
 import type { PriceBook } from '../providers/price-book.ts'
 import { laterVendorOf } from '../providers/vendors.ts'
+import { keptBodies } from './accounting/kept-bodies.ts'
 import type { AdmissionLimits } from './admission/admission.ts'
 import { type CompileContext, compileDeployment, forRequestedModel } from './compile-deployment.ts'
 import type { Deployment } from './deployment.ts'
@@ -19,6 +22,9 @@ import type { StaticKeys } from './identity/authenticator.ts'
 import { type BodyRules, compileBodyRules } from './identity/body-rules.ts'
 import { MasterKey } from './identity/master-key.ts'
 import type { Limits } from './reservation/reserve.ts'
+import type { Following } from './routing/learned/artifact-library.ts'
+import { isAutoRouter } from './routing/learned/auto-routers.ts'
+import { compileLearned } from './routing/learned/compile-learned.ts'
 import { ModelIndex } from './routing/model-groups.ts'
 import { Router, type RouterServices } from './routing/router.ts'
 import { compileRoutingSettings, type RoutingSettings } from './routing/settings.ts'
@@ -54,10 +60,16 @@ export interface Snapshot {
   readonly warnings: readonly string[]
   readonly router: Router
   readonly settings: RoutingSettings
+  /** What of the routing a caller may set for its call; undefined: there is nothing that could be set. */
+  readonly overridable: ReadonlySet<Overridable> | undefined
+  /** Trained routers on disk that this configuration names. */
+  readonly artifacts: Following | undefined
   readonly limits: CallLimits
   /** Limits and budgets, as configured. */
   readonly governed: Limits
   readonly attribution: AttributionSettings
+  /** Undefined: no bodies are kept. */
+  readonly keptBodies: BodyOptions | undefined
   /** Who may come in beyond keys and roles, as far as the configuration says. */
   readonly access: AccessSettings
   /** Configured fallbacks only to models the caller may use. */
@@ -102,7 +114,12 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
   }
   const warnings: string[] = [...loaded.warnings.map(formatProblem), ...accessWarnings(config)]
   const deployments = compileDeployments(context, warnings)
+  const learning = services.routing.learned
+    ? compileLearned(config, deployments, services.routing.learned, settings.strategyArgs)
+    : undefined
+  warnings.push(...(learning?.warnings ?? []))
   const index = new ModelIndex(deployments, {
+    ...(learning === undefined ? {} : { virtual: learning.virtual, virtualNames: learning.virtualNames }),
     groupAliases: config.router_settings.model_group_alias ?? {},
     aliasMap: litellm.model_alias_map ?? {},
     specialise: (deployment, requested, captured) => forRequestedModel(deployment, requested, captured, context),
@@ -124,9 +141,18 @@ export function compileSnapshot(loaded: LoadedConfig, version: number, services:
     deployments,
     accessGroups: accessGroupsOf(loaded),
     warnings,
-    router: new Router({ index, settings, ...services.routing }),
+    router: new Router({
+      index,
+      settings,
+      strategy: learning?.strategy,
+      allowedRegions: learning?.allowedRegions,
+      ...services.routing,
+    }),
+    overridable: learning?.overridable,
+    artifacts: learning?.following,
     settings,
     governed: services.limitsOf(config),
+    keptBodies: keptBodies(config, loaded.env),
     attribution: {
       endUserHeaders: endUserHeaders(general),
     },
@@ -213,6 +239,8 @@ function accessGroupsOf({ config }: LoadedConfig): ReadonlyMap<string, readonly 
 function compileDeployments(context: CompileContext, warnings: string[]): Deployment[] {
   const deployments: Deployment[] = []
   for (const entry of context.config.model_list) {
+    // No upstream but a choice among others: see `routing/learned/auto-routers.ts`.
+    if (isAutoRouter(entry)) continue
     const { model, custom_llm_provider: provider } = entry.litellm_params
     const later = laterVendorOf(model, provider)
     if (later !== undefined) {

@@ -28,12 +28,14 @@ export function sumNano(amounts: Iterable<NanoDollars>): NanoDollars {
  */
 export function formatNanoDollars(amount: NanoDollars): string {
   if (!Number.isSafeInteger(amount)) throw new RangeError(`${amount} is not a whole number of nano-dollars`)
-  const digits = String(Math.abs(amount)).padStart(fractionDigits + 1, '0')
-  const whole = digits.slice(0, -fractionDigits)
-  let end = digits.length
-  while (digits.charCodeAt(end - 1) === 48 && end > whole.length) end--
+  const size = Math.abs(amount)
+  const whole = Math.floor(size / nanoPerDollar)
   const sign = amount < 0 ? '-' : ''
-  return end === whole.length ? `${sign}${whole}` : `${sign}${whole}.${digits.slice(whole.length, end)}`
+  // A one before the fraction keeps its leading zeros. Two small integers become text faster than one large number.
+  let fraction = size - whole * nanoPerDollar + nanoPerDollar
+  if (fraction === nanoPerDollar) return `${sign}${whole}`
+  while (fraction % 10 === 0) fraction /= 10
+  return `${sign}${whole}.${String(fraction).slice(1)}`
 }
 
 const plainDecimal = /^([+-]?)(\d*)(?:\.(\d*))?$/

@@ -1,4 +1,5 @@
 import type { Explanation } from '../pipeline/accounting/explain.ts'
+import type { ArtifactStatus } from '../pipeline/routing/learned/artifact-status.ts'
 import type { SecretStatus } from '../platform/secrets/secret-status.ts'
 import type { DenialRecord } from '../platform/security/egress-denials.ts'
 
@@ -22,5 +23,7 @@ export interface Fleet {
   egressDenials(): Promise<DenialRecord[]>
   /** The secrets in use and their state. */
   secrets(): Promise<SecretStatus[]>
+  /** Trained routers on disk: which are in use, and why others are not. */
+  artifacts(): Promise<ArtifactStatus[]>
   explain(id: string, keyHash: string): Promise<Explanation | undefined>
 }

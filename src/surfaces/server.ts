@@ -1,36 +1,25 @@
-import { STATUS_CODES } from 'node:http'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { Authentication } from '../governance/authentication/authentication.ts'
 import type { Principal } from '../governance/authentication/principal.ts'
 import { refusal } from '../governance/authorization/permission.ts'
 import type { ReachedRoute } from '../governance/authorization/policy/access-control.ts'
-import type { Management } from '../governance/management/management.ts'
 import { keepAliveTimeout } from '../pipeline/accounting/send-body.ts'
 import type { Gateway } from '../pipeline/gateway.ts'
 import { presentedCredential } from '../pipeline/identity/credentials.ts'
 import { nobody } from '../pipeline/identity/nobody.ts'
 import { GatewayError } from '../platform/errors/gateway-error.ts'
 import { newId } from '../platform/ids.ts'
+import { STATUS_CODES } from '../platform/node-http.ts'
 import { StateUnavailable } from '../platform/shared-state/shared-state.ts'
 import { StoreUnavailable } from '../platform/store/store.ts'
 import type { Dialect } from '../providers/wire.ts'
-import { managementRoutes } from './admin/management-routes.ts'
-import { adminRoutes } from './admin/routes.ts'
-import { securityRoutes } from './admin/security-routes.ts'
-import { spendRoutes } from './admin/spend/routes.ts'
-import { spendServices } from './admin/spend/services.ts'
 import { anthropicErrorBody } from './anthropic/errors.ts'
-import { anthropicRoutes } from './anthropic/routes.ts'
-import type { Fleet } from './fleet.ts'
-import { healthRoutes } from './health/routes.ts'
-import { loginRoutes } from './login/routes.ts'
+import { handOver } from './hand-over.ts'
 import { openaiErrorBody } from './openai/errors.ts'
-import { openaiRoutes } from './openai/routes.ts'
-import { openapiRoutes } from './openapi/routes.ts'
 import { presented } from './presented.ts'
 import { readBody } from './read-body.ts'
 import { guardedRoute, type Route } from './route.ts'
-import { scimRoutes } from './scim/routes.ts'
+import type { RouteServices } from './route-services.ts'
+import { callRoutes, controlRoutes } from './routes.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -50,37 +39,25 @@ const brokenRequests: Readonly<Record<string, readonly [status: number, message:
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time.'],
 }
 
-/** Every route of the gateway, for the server and for tests that walk them. */
-export function routesOf(
-  gateway: Gateway,
-  fleet: Fleet,
-  management?: Management,
-  authentication?: Authentication,
-): readonly Route[] {
-  const routes: Route[] = [
-    ...openaiRoutes(gateway),
-    ...anthropicRoutes(gateway),
-    ...healthRoutes(gateway),
-    ...adminRoutes(gateway, fleet),
-    ...securityRoutes(fleet),
-    ...(management === undefined ? [] : managementRoutes(gateway, management, () => routes)),
-    ...(management === undefined ? [] : spendRoutes(spendServices(gateway, management))),
-    ...(authentication === undefined ? [] : [...loginRoutes(authentication), ...scimRoutes(authentication)]),
-  ]
-  routes.push(...openapiRoutes(() => routes))
-  return routes
+/** The HTTP server: calls at once, everything else through a second server that is made when it is asked for. */
+export function createServer(services: RouteServices, prefix = ''): FastifyInstance {
+  const { gateway } = services
+  const calls = callRoutes(services)
+  const app = serverFor(gateway, calls, prefix)
+  const makeSecond = async (): Promise<FastifyInstance> => {
+    const second = serverFor(gateway, await controlRoutes(services, calls), prefix)
+    second.setNotFoundHandler((request, reply) => {
+      const error = new GatewayError('route_not_found', `There is nothing at ${request.method} ${pathOf(request)}.`)
+      sendError(gateway, request, reply, error, dialectOf(request))
+    })
+    return second
+  }
+  handOver(app, makeSecond, gateway.log)
+  return app
 }
 
-/** The HTTP server: routing, authentication, body parsing and errors in the caller's dialect. */
-export function createServer(
-  gateway: Gateway,
-  fleet: Fleet,
-  options: {
-    readonly prefix?: string
-    readonly management?: Management
-    readonly authentication?: Authentication
-  } = {},
-): FastifyInstance {
+/** Routing, authentication, body parsing and errors in the caller's dialect. */
+function serverFor(gateway: Gateway, routes: readonly Route[], prefix: string): FastifyInstance {
   const app = Fastify({
     logger: false,
     // Clients keep connections open for a minute or more; closing earlier races with their next request.
@@ -128,17 +105,13 @@ export function createServer(
     )
   })
   const byUrl = new Map<string, Route[]>()
-  for (const route of routesOf(gateway, fleet, options.management, options.authentication)) {
+  for (const route of routes) {
     for (const path of route.paths) {
-      const url = (options.prefix ?? '') + path
+      const url = prefix + path
       byUrl.set(url, [...(byUrl.get(url) ?? []), route])
     }
   }
-  for (const [url, routes] of byUrl) addUrl(app, gateway, url, routes)
-  app.setNotFoundHandler((request, reply) => {
-    const error = new GatewayError('route_not_found', `There is nothing at ${request.method} ${pathOf(request)}.`)
-    sendError(gateway, request, reply, error, dialectOf(request))
-  })
+  for (const [url, sharing] of byUrl) addUrl(app, gateway, url, sharing)
   app.setErrorHandler((error: FastifyError | GatewayError, request, reply) => {
     sendError(gateway, request, reply, knownError(gateway, error, request), dialectOf(request))
   })

@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Gateway as Pipeline } from '../../src/pipeline/gateway.ts'
-import { routesOf } from '../../src/surfaces/server.ts'
+import { routesOf } from '../../src/surfaces/routes.ts'
 import { type Gateway, startGateway } from '../harness/gateway.ts'
 import { chat, message, type StreamAnswer, send } from '../harness/http.ts'
 import { startUpstream, type Upstream } from '../upstream/server.ts'
@@ -26,7 +26,7 @@ afterAll(async () => {
 })
 
 /** Every route with its permission, as the server itself lists them; handlers are not run here. */
-const routes = routesOf({} as Pipeline, {} as never)
+const routes = await routesOf({ gateway: {} as Pipeline, fleet: {} as never })
 const concrete = (path: string): string =>
   path.replace(':id', 'some-id').replace('*', path.includes('models') ? 'm' : 'm/chat/completions')
 /** The smallest body the operation at a path takes. */

@@ -73,6 +73,7 @@ export const reachingForForeign: Readonly<Record<string, (t: Tenant) => Aimed>> 
   'POST /key/{key}/reset_spend': t => ({ path: { key: t.key }, body: { reset_to: 0 } }),
   'POST /key/block': post(t => ({ key: t.key })),
   'POST /key/unblock': post(t => ({ key: t.key })),
+  'POST /key/health': post(() => ({}), 'nothing'),
   'GET /key/info': inQuery(t => ({ key: t.key })),
   'POST /v2/key/info': post(t => ({ keys: [t.key, t.teamKey] }), 'nothing'),
   'GET /key/list': t => ({ query: { team_id: t.team, return_full_object: 'true' }, outsider: 'nothing' }),
@@ -81,6 +82,7 @@ export const reachingForForeign: Readonly<Record<string, (t: Tenant) => Aimed>> 
   // Teams
   'POST /team/new': post(t => ({ organization_id: t.organization })),
   'POST /team/update': post(t => ({ team_id: t.team, team_alias: 'stolen' })),
+  'PATCH /team/update': t => ({ body: { team_id: t.team, team_alias: 'stolen' } }),
   'PATCH /team/{team_id}': t => ({ path: team.path(t), body: { team_alias: 'stolen' } }),
   'POST /team/delete': post(t => ({ team_ids: [t.team] })),
   'POST /team/block': post(t => ({ team_id: t.team })),
@@ -147,6 +149,7 @@ export const reachingForForeign: Readonly<Record<string, (t: Tenant) => Aimed>> 
   // Projects
   'POST /project/new': post(t => ({ team_id: t.team, project_id: `made-${t.team}` })),
   'POST /project/update': post(t => ({ project_id: t.project, project_alias: 'stolen' })),
+  'PATCH /project/update': t => ({ body: { project_id: t.project, project_alias: 'stolen' } }),
   'DELETE /project/delete': post(t => ({ project_ids: [t.project] })),
   'GET /project/info': inQuery(t => ({ project_id: t.project })),
   'GET /project/list': list(),
@@ -212,6 +215,9 @@ export const reachingForModels: Readonly<Record<string, (t: Tenant) => Aimed>> =
   'GET /model_group/info': () => ({ query: { model_group: 'large' }, outsider: 'nothing' }),
   'GET /_health/models': () => reads,
   'GET /v1/routeiq/explain/{id}': t => ({ path: { id: t.call } }),
+  'POST /v1/routeiq/feedback': t => ({ body: { request_id: t.call, score: 1 } }),
+  'POST /v1/feedback': t => ({ body: { request_id: t.call, score: 1, kind: 'check' } }),
+  'POST /api/v1/routeiq/routing/feedback': t => ({ body: { request_id: t.call, score: 1 } }),
 }
 
 /** Open to everybody, each for a reason: probes, documents, and the doors through which people log in. */

@@ -31,6 +31,7 @@ export function compileEnforcement(
     reserveBudgets: !general.disable_budget_reservation,
     maxReservation: dollars(limits.max_reservation) ?? Number.MAX_SAFE_INTEGER,
     defaultOutputTokens: limits.default_output_tokens,
+    throttleShare: litellm.budget_exceeded_throttle_percentage,
     blockUnpriced: limits.block_requests_for_models_without_pricing,
     fallbackBudgets: general.enforce_fallback_budget,
     onStateUnavailable: {

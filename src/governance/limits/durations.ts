@@ -8,8 +8,8 @@ export type Duration =
   | { readonly unit: 'months'; readonly length: number }
 
 const day = 86_400_000
-const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: day, w: 7 * day }
-const pattern = /^\s*(\d{1,9})\s*(mo|[smhdwy])?\s*$/i
+const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: day, w: 7 * day }
+const pattern = /^\s*(\d{1,9})\s*(mo|min|[smhdwy])?\s*$/i
 /** A hundred years, in days: beyond it a window never ends anyway. */
 const longestDays = 36_525
 

@@ -30,6 +30,8 @@ export interface Enforcement {
   readonly maxReservation: NanoDollars
   /** Output tokens reserved for a call that states no maximum. */
   readonly defaultOutputTokens: number
+  /** Part of its rates that a key keeps which has spent its budget and is to be throttled; undefined: it is refused. */
+  readonly throttleShare: number | undefined
   /** Refuse calls to models without a known price. */
   readonly blockUnpriced: boolean
   /** A fallback to a dearer group is checked against budgets again (`enforce_fallback_budget`). */

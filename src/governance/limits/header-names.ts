@@ -1,6 +1,6 @@
 import type { LimitRule, Metric, Scope } from './limit-rule.ts'
 
-/** Names of the response headers that tell of a limit: made once, sent often. */
+/** Names of the response headers that tell of a limit. */
 export interface LimitHeaders {
   readonly limit: string | undefined
   readonly remaining: string

@@ -12,56 +12,57 @@ export interface ShownReservation {
 }
 
 /**
- * Adds a call's limits to its response headers (names and values in turn): what each limit is, what is left and when it
- * resets, in LiteLLM's names. Calls in flight count with what they reserved; this one with what it used, where that is
- * known by now (`actual`; an answer in one piece), else with nothing.
- * @returns whether `x-ratelimit-*` names without a scope were written: those of the vendor must then not be
+ * A call's limits as lines of its response head: what each limit is, what is left and when it resets, in LiteLLM's names.
+ * Calls in flight count with what they reserved; this one with what it used, where that is known by now (`actual`; an
+ * answer in one piece), else with nothing.
  */
-export function addLimitHeaders(
-  headers: string[],
+export function limitLines(
   { limits, items, values }: ShownReservation,
   principal: Principal,
   actual: Amounts | undefined,
   now: number,
-): boolean {
-  addKeyLimits(headers, principal)
-  let plain = false
+): string {
+  let lines = keyLines(principal)
   for (let i = 0; i < limits.length; i++) {
     const planned = limits[i] as PlannedLimit
-    const names = planned.headers
-    if (names === undefined || (planned.countOnly && principal.admin)) continue
     const value = values[i]
     const item = items[i]
-    if (value === undefined || item === undefined) continue
+    if (value === undefined || item === undefined || !isShown(planned, principal)) continue
     const limit = planned.limit(now)
-    const { metric } = planned.rule
+    const { metric, scope } = planned.rule
     const counted = metric === 'requests' || metric === 'parallel'
     const own = counted ? item.amount : actual === undefined ? 0 : planned.amount(actual)
     const left = Math.max(0, limit - value.used - (value.reserved - item.amount) - own)
     if (metric === 'budget') {
-      if (Number.isFinite(limit)) headers.push(names.remaining, formatNanoDollars(left))
-      if (planned.rule.scope === 'key') headers.push('x-litellm-key-spend', formatNanoDollars(value.used + own))
+      if (Number.isFinite(limit)) lines += planned.lines(limit)?.with(formatNanoDollars(left), undefined) ?? ''
+      if (scope === 'key') lines += `x-litellm-key-spend: ${formatNanoDollars(value.used + own)}\r\n`
       continue
     }
-    const most = planned.limitText
-    const rest = String(left)
     const reset = value.resetAt === undefined ? undefined : resetIn(value.resetAt - now)
-    if (names.limit !== undefined) headers.push(names.limit, most, names.remaining, rest)
-    if (names.reset !== undefined && reset !== undefined) headers.push(names.reset, reset)
-    if (names.plain !== undefined) {
-      plain = true
-      headers.push(names.plain.limit, most, names.plain.remaining, rest)
-      if (reset !== undefined) headers.push(names.plain.reset, reset)
-    }
-    if (names.ofModel !== undefined) headers.push(names.ofModel, rest)
+    lines += planned.lines(limit)?.with(String(left), reset) ?? ''
   }
-  return plain
+  return lines
 }
 
-function addKeyLimits(headers: string[], { keyLimits: { tpm, rpm, maxBudget } }: Principal): void {
-  if (tpm !== undefined) headers.push('x-litellm-key-tpm-limit', String(tpm))
-  if (rpm !== undefined) headers.push('x-litellm-key-rpm-limit', String(rpm))
-  if (maxBudget !== undefined) headers.push('x-litellm-key-max-budget', formatNanoDollars(maxBudget))
+/** Whether `x-ratelimit-*` names without a scope are among the lines: those of the vendor must then not be. */
+export const tellsPlainLimits = ({ limits }: ShownReservation, principal: Principal): boolean =>
+  limits.some(limit => isShown(limit, principal) && limit.headers?.plain !== undefined)
+
+const isShown = (limit: PlannedLimit, { admin }: Principal): boolean =>
+  limit.headers !== undefined && !(limit.countOnly && admin)
+
+const ofKeys = new WeakMap<Principal, string>()
+
+function keyLines(principal: Principal): string {
+  let lines = ofKeys.get(principal)
+  if (lines === undefined) {
+    const { tpm, rpm, maxBudget } = principal.keyLimits
+    lines = tpm === undefined ? '' : `x-litellm-key-tpm-limit: ${tpm}\r\n`
+    if (rpm !== undefined) lines += `x-litellm-key-rpm-limit: ${rpm}\r\n`
+    if (maxBudget !== undefined) lines += `x-litellm-key-max-budget: ${formatNanoDollars(maxBudget)}\r\n`
+    ofKeys.set(principal, lines)
+  }
+  return lines
 }
 
 /** OpenAI's form, which clients parse: `59s`, `6m0s`, `1h0m0s`. */

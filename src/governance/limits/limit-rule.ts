@@ -44,6 +44,8 @@ export interface LimitRule {
    * was spent in them is summed from the ledger.
    */
   readonly inRow?: boolean | undefined
+  /** `throttle_on_budget_exceeded`: spent, it slows the key down where the configuration says by how much. */
+  readonly throttles?: boolean | undefined
   /** Calls count and are never refused: somebody else pays, and `spend` has them all the same. */
   readonly countOnly?: boolean | undefined
 }

@@ -4,6 +4,7 @@ import type { LimitRule } from './limit-rule.ts'
 import { type ModelFacts, speaksOf } from './model-facts.ts'
 import { type Amounts, PlannedLimit, type PlannedLimitOptions, type PlanServices } from './planned-limit.ts'
 import { defaultPool, Saturation, shareOf } from './priorities.ts'
+import { Throttle } from './throttle.ts'
 
 /** What of a call, beyond its principal and its model, limits depend on. */
 export interface CallLimitsInput {
@@ -61,6 +62,7 @@ export class LimitPlanner {
   readonly #ofRulesUncounted = new WeakMap<readonly LimitRule[], WeakMap<ModelFacts, LimitPlan>>()
   readonly #ofDeployments = new WeakMap<LimitedDeployment, readonly PlannedLimit[]>()
   readonly #saturations = new WeakMap<ModelFacts, Saturation>()
+  readonly #throttles = new WeakMap<Principal, Throttle>()
 
   constructor(services: PlanServices) {
     this.#services = services
@@ -150,14 +152,33 @@ export class LimitPlanner {
       })
     }
     const limits = this.#planned(enforcement.globalRules, model, principal.admin)
-    limits.push(...this.#planned(rules, model, false), ...this.#capacity(principal, model))
+    limits.push(...this.#planned(rules, model, false, this.#throttleOf(principal)), ...this.#capacity(principal, model))
     return new LimitPlan(
       limits,
       principal.limits.filter(rule => rule.scope === 'session' && speaksOf(rule, model)),
     )
   }
 
-  #planned(rules: readonly LimitRule[], model: ModelFacts, countOnly: boolean): PlannedLimit[] {
+  /** One for all models of a caller: the budget is one. A key without rates has none to slow down, and is refused. */
+  #throttleOf(principal: Principal): Throttle | undefined {
+    const { throttleShare } = this.#services.enforcement
+    if (throttleShare === undefined) return undefined
+    const throttled = principal.limits.some(rule => rule.throttles === true) && principal.limits.some(isKeyRate)
+    if (!throttled) return undefined
+    let throttle = this.#throttles.get(principal)
+    if (throttle === undefined) {
+      throttle = new Throttle(throttleShare)
+      this.#throttles.set(principal, throttle)
+    }
+    return throttle
+  }
+
+  #planned(
+    rules: readonly LimitRule[],
+    model: ModelFacts,
+    countOnly: boolean,
+    throttle?: Throttle | undefined,
+  ): PlannedLimit[] {
     const shown = new Set<string>()
     const limits: PlannedLimit[] = []
     for (const rule of rules) {
@@ -167,6 +188,8 @@ export class LimitPlanner {
         new PlannedLimit(rule, this.#services, {
           countOnly: countOnly || rule.countOnly === true || (model.free && rule.metric === 'budget'),
           hidden: shown.has(name) || rule.countOnly === true,
+          throttles: rule.throttles === true ? throttle : undefined,
+          throttledBy: isKeyRate(rule) ? throttle : undefined,
         }),
       )
       shown.add(name)
@@ -214,3 +237,7 @@ export class LimitPlanner {
     return limits
   }
 }
+
+/** `rpm_limit`, `tpm_limit` and the like of a key, for all its models together. */
+const isKeyRate = ({ scope, metric, model, window }: LimitRule): boolean =>
+  scope === 'key' && model === undefined && metric !== 'budget' && metric !== 'parallel' && window?.kind === 'seconds'

@@ -3,11 +3,13 @@ import type { CounterValue, LeaseItem, Window } from '../../platform/shared-stat
 import { parseDuration } from './durations.ts'
 import type { Enforcement } from './enforcement.ts'
 import { headerNames, type LimitHeaders } from './header-names.ts'
+import { LimitLines } from './limit-lines.ts'
 import type { LimitRule } from './limit-rule.ts'
 import { type ModelFacts, speaksOf } from './model-facts.ts'
 import type { Saturation } from './priorities.ts'
 import { counterOf } from './rules.ts'
 import type { CountedSpend, SpendSource } from './spend-source.ts'
+import type { Throttle } from './throttle.ts'
 
 /** What a call uses: an estimate before it, the truth after it. Whole numbers. */
 export interface Amounts {
@@ -30,6 +32,10 @@ export interface PlannedLimitOptions {
   readonly strictWhen?: Saturation
   /** The group's own limit, which tells how saturated it is. */
   readonly saturates?: Saturation
+  /** A budget that slows its key down when it is spent, and refuses nothing. */
+  readonly throttles?: Throttle | undefined
+  /** A rate that follows such a budget. */
+  readonly throttledBy?: Throttle | undefined
   /** Not told in headers: another limit has the same names there. */
   readonly hidden?: boolean
 }
@@ -41,18 +47,20 @@ export interface PlannedLimitOptions {
 export class PlannedLimit {
   readonly rule: LimitRule
   readonly counter: string
+  /** Undefined: callers are told nothing of it. */
   readonly headers: LimitHeaders | undefined
-  /** The limit in decimal digits, for headers. */
-  readonly limitText: string
   readonly saturates: Saturation | undefined
   readonly countOnly: boolean
   /** What it stands at is looked at after every reservation. */
   readonly watched: boolean
   readonly #strictWhen: Saturation | undefined
+  readonly #throttles: Throttle | undefined
+  readonly #throttledBy: Throttle | undefined
   readonly #enforcement: Enforcement
   readonly #seed: (() => Promise<number>) | undefined
   readonly #spent: (() => Promise<number>) | undefined
   readonly #overdraft: boolean
+  readonly #lines: LimitLines | undefined
   #window: Window
   /** Epoch ms from which `#window` is another one. */
   #windowEnd: number
@@ -63,11 +71,13 @@ export class PlannedLimit {
     this.rule = rule
     this.counter = counterOf(rule)
     this.headers = options.hidden === true ? undefined : headerNames(rule)
-    this.limitText = String(rule.limit)
+    this.#lines = this.headers === undefined ? undefined : new LimitLines(this.headers, String(rule.limit))
     this.countOnly = options.countOnly ?? false
     this.saturates = options.saturates
     this.watched = rule.metric === 'budget' || options.saturates !== undefined
     this.#strictWhen = options.strictWhen
+    this.#throttles = options.throttles
+    this.#throttledBy = options.throttledBy
     this.#enforcement = enforcement
     // Spend is in the books and rates are not: a lost budget counter is found again, a lost minute is forgiven.
     this.#spent =
@@ -83,24 +93,34 @@ export class PlannedLimit {
 
   /** The same item for every call of this window. */
   get constant(): boolean {
-    return !this.#overdraft && this.#strictWhen === undefined
+    return !this.#overdraft && this.#strictWhen === undefined && this.#throttledBy === undefined
   }
 
   get windowEnd(): number {
     return this.#windowEnd
   }
 
-  /** The limit at a moment: temporary raises end. */
+  /** The limit at a moment: temporary raises end, and so does being throttled. */
   limit(now: number): number {
     const { raise, limit } = this.rule
+    if (this.#throttledBy !== undefined) return this.#throttledBy.rate(limit, now)
     return raise !== undefined && now < raise.until ? limit + raise.amount : limit
+  }
+
+  /** What callers are told of it, while it stands at `limit`. */
+  lines(limit: number): LimitLines | undefined {
+    if (limit === this.rule.limit || this.headers === undefined) return this.#lines
+    return new LimitLines(this.headers, String(limit))
   }
 
   /** What a call takes of it at worst. */
   item(amounts: Amounts, now: number): LeaseItem {
     if (now >= this.#windowEnd) this.#advance(now)
     if (this.#fixed !== undefined) return this.#fixed
-    const free = this.countOnly || (this.#strictWhen !== undefined && !this.#strictWhen.strict(now))
+    const free =
+      this.countOnly ||
+      this.#throttles !== undefined ||
+      (this.#strictWhen !== undefined && !this.#strictWhen.strict(now))
     const item: LeaseItem = {
       key: this.counter,
       window: this.#window,
@@ -161,9 +181,15 @@ export class PlannedLimit {
     return value
   }
 
-  /** How full the group is, for the shares of its priorities. */
+  /** How full the group is, for the shares of its priorities; what is left of a budget, for those it throttles. */
   observe(value: CounterValue, now: number): void {
     this.saturates?.observe(this.counter, value.used + value.reserved, this.rule.limit, value.resetAt, now)
+    this.#throttles?.observe(value.used, this.limit(now), value.resetAt)
+  }
+
+  /** What a call left behind that has ended. */
+  spent(used: number, resetAt: number | undefined, now: number): void {
+    this.#throttles?.spent(used, this.limit(now), resetAt)
   }
 
   /** Undefined: the window has no beginning that a calendar knows. */

@@ -18,8 +18,8 @@ const soon = 1
 export class LimitExceeded extends GatewayError {
   readonly rule: LimitRule
   readonly value: CounterValue
-  /** LiteLLM's headers of a refusal, names and values. */
-  readonly headers: readonly string[]
+  /** LiteLLM's headers of a refusal, as lines of the response head. */
+  readonly lines: string
 
   constructor(limit: PlannedLimit, value: CounterValue, now: number) {
     const { rule } = limit
@@ -47,7 +47,7 @@ export class LimitExceeded extends GatewayError {
     this.name = 'LimitExceeded'
     this.rule = rule
     this.value = value
-    this.headers = ['rate_limit_type', limitTypes[rule.metric], ...(resetAt === undefined ? [] : ['reset_at', resetAt])]
+    this.lines = `rate_limit_type: ${limitTypes[rule.metric]}\r\n${resetAt === undefined ? '' : `reset_at: ${resetAt}\r\n`}`
   }
 }
 

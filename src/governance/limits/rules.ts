@@ -85,6 +85,7 @@ function addBudget(
     softLimit,
     raise: temporaryRaise({ ...metadata, ...settings }),
     inRow: true,
+    ...(scope === 'key' && settings['throttle_on_budget_exceeded'] === true ? { throttles: true } : {}),
   })
 }
 
@@ -152,7 +153,7 @@ class Rules {
     limit: number | undefined,
     window: LimitWindow | undefined,
     model: string | undefined,
-    more: Pick<LimitRule, 'softLimit' | 'raise' | 'inRow'> = {},
+    more: Pick<LimitRule, 'softLimit' | 'raise' | 'inRow' | 'throttles'> = {},
   ): void {
     if (limit === undefined) return
     const rule: LimitRule = { scope: this.#scope, scopeId: this.#scopeId, metric, limit, window, model, ...more }

@@ -10,10 +10,30 @@ const timeout = 10_000
 export interface WebhookAlertsOptions {
   readonly outbound: Outbound
   readonly url: string
+  /** What is sent of an event. Default: LiteLLM's event as JSON. */
+  readonly body?: (event: AlertEvent) => object
   readonly log: Logger
   /** Milliseconds before the second attempt; doubled for the third. Default 1000. */
   readonly retryAfter?: number
 }
+
+const whole = (event: AlertEvent): object => event
+
+/** An incoming webhook of Slack, and of those that speak its form (Mattermost, Discord's `/slack`). */
+export function slackMessage(event: AlertEvent): object {
+  const of = [
+    ['key', event.key_alias ?? event.token?.slice(0, 16)],
+    ['user', event.user_email ?? event.user_id],
+    ['team', event.team_alias ?? event.team_id],
+    ['organization', event.organization_id],
+    ['customer', event.customer_id],
+  ].flatMap(([kind, name]) => (name == null ? [] : [`${kind} \`${escaped(name)}\``]))
+  return { text: `*${event.event}*: ${escaped(event.event_message)}${of.length === 0 ? '' : `\n${of.join(', ')}`}` }
+}
+
+/** Names come from callers: none may mention a channel or make a link. https://docs.slack.dev/messaging/formatting-message-text */
+const escaped = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('`', "'")
 
 /** Sends each event as JSON by POST, one after the other, three attempts each. */
 export class WebhookAlerts implements Alerts {
@@ -46,8 +66,8 @@ export class WebhookAlerts implements Alerts {
   }
 
   async #send(event: AlertEvent): Promise<void> {
-    const { outbound, url, log, retryAfter = 1000 } = this.#options
-    const body = JSON.stringify(event)
+    const { outbound, url, log, retryAfter = 1000, body: bodyOf = whole } = this.#options
+    const body = JSON.stringify(bodyOf(event))
     let why: unknown
     for (let attempt = 1; attempt <= attempts; attempt++) {
       try {

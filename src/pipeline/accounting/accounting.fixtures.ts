@@ -5,6 +5,7 @@ import { Call, type Hop } from '../call.ts'
 import type { Deployment } from '../deployment.ts'
 import type { Door } from '../door.ts'
 import { administrator } from '../identity/master-key.ts'
+import { noOverrides } from '../routing/learned/overrides.ts'
 import type { Snapshot } from '../snapshot.ts'
 
 const refuse = (): never => {
@@ -37,6 +38,7 @@ export function finishedCall(id: string, changes: Partial<Call> = {}, body: Reco
     request: { json: body, text: '{}', headers: {} },
     model: 'group',
     stream: false,
+    routing: noOverrides,
     options: {
       timeout: undefined,
       streamTimeout: undefined,

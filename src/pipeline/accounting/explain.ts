@@ -1,3 +1,4 @@
+import type { RoutingDecision } from '../../learning/decision.ts'
 import { maxRequestIdLength } from '../../platform/ids.ts'
 import { emptyUsage, type TokenUsage } from '../../translate/token-usage.ts'
 import type { Call, Hop, PlanRecord } from '../call.ts'
@@ -29,6 +30,8 @@ export interface Explanation {
       readonly kept: boolean
       readonly reason: string
     }[]
+    /** Of a learned route, complete; see docs/learned-routing.md. */
+    readonly decision?: RoutingDecision
   }[]
   readonly hops: readonly {
     readonly model_group: string
@@ -61,6 +64,8 @@ const dropTexts: Record<DropReason, string> = {
   over_budget: 'its budget, or its vendor’s, is spent',
   parallel_limit: 'at its parallel request limit',
   already_failed: 'already failed in this call',
+  region: 'not in a region the call may go to',
+  not_allowed: 'not among the models the call may use',
 }
 
 /**
@@ -82,9 +87,11 @@ class Slot {
   error: string | undefined
   configVersion = 0
   deployment: Deployment | undefined
+  planGroup = ''
   strategy = ''
   reason = ''
   considered: readonly Consideration[] = []
+  decision: RoutingDecision | undefined
   hopDuration = 0
   /** Set only when there was more than one plan or hop. */
   plans: readonly PlanRecord[] | undefined
@@ -162,9 +169,11 @@ export class ExplainLog {
     slot.error = call.error
     slot.configVersion = call.snapshot.version
     slot.deployment = deployment
+    slot.planGroup = plan?.group ?? ''
     slot.strategy = plan?.strategy ?? ''
     slot.reason = this.#text(plan?.reason ?? '')
     slot.considered = plan?.considered ?? []
+    slot.decision = plan?.decision
     slot.hopDuration = hops[0]?.duration ?? 0
     slot.plans = single ? undefined : plans
     slot.hops = single ? undefined : hops
@@ -240,6 +249,7 @@ function render(entry: Slot): Explanation {
       model_group: plan.group,
       strategy: plan.strategy,
       reason: plan.reason,
+      ...(plan.decision === undefined ? {} : { decision: plan.decision }),
       candidates: plan.considered.map(({ deployment, dropped }) => ({
         deployment_id: deployment.id,
         provider: deployment.target.vendor.id,
@@ -273,12 +283,12 @@ function render(entry: Slot): Explanation {
 
 /** Plans and hops as they were; those of a call that was answered at the first try are put together again. */
 function journey(entry: Slot): { plans: readonly PlanRecord[]; hops: readonly Hop[] } {
-  const { deployment, strategy, reason, considered } = entry
+  const { deployment, strategy, reason, considered, decision } = entry
   if (entry.plans !== undefined && entry.hops !== undefined) return { plans: entry.plans, hops: entry.hops }
   if (deployment === undefined) return { plans: [], hops: [] }
   const { id, group, target } = deployment
   return {
-    plans: [{ group, strategy, reason, considered, chosen: id }],
+    plans: [{ group: entry.planGroup, strategy, reason, considered, chosen: id, decision }],
     hops: [
       {
         group,

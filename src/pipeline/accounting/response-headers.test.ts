@@ -1,18 +1,19 @@
 import { describe, expect, it } from 'vitest'
 import { deployment } from '../routing/routing.fixtures.ts'
 import { finishedCall, hop } from './accounting.fixtures.ts'
-import { headerValue, responseHeaders } from './response-headers.ts'
+import { headerValue, responseHead } from './response-headers.ts'
+import { headerPairs } from './send-body.ts'
 
 const own = deployment('d1', { group: 'chat', model: 'gpt' })
 
 function headersOf(changes: Parameters<typeof finishedCall>[1], upstream = {}, cost?: number): Record<string, string> {
-  const flat = responseHeaders(finishedCall('id-1', changes), 'application/json', upstream, cost)
+  const flat = headerPairs(responseHead(finishedCall('id-1', changes), 'application/json', upstream, cost))
   const headers: Record<string, string> = {}
   for (let at = 0; at < flat.length; at += 2) headers[flat[at] as string] = flat[at + 1] as string
   return headers
 }
 
-describe('responseHeaders', () => {
+describe('responseHead', () => {
   it('name the deployment and what it took', () => {
     const plans = [{ group: 'chat', strategy: 's', reason: 'why', considered: [], chosen: 'd1' }]
     const headers = headersOf({
@@ -69,6 +70,20 @@ describe('responseHeaders', () => {
       'llm_provider-anthropic-ratelimit-a': '1',
     })
     expect(Object.keys(headers).filter(name => /cookie|server/.test(name))).toEqual([])
+  })
+})
+
+describe('what others chose', () => {
+  it('ends no line, wherever it stands', () => {
+    const evil = 'a\r\nx-injected: yes\n\0ü'
+    const plan = { group: 'chat', strategy: 's', reason: evil, considered: [], chosen: 'd1' }
+    const named = deployment(evil, { group: evil, model: evil })
+    const call = finishedCall('id-1', { deployment: named, plans: [plan], droppedParams: [evil] })
+    const upstream = { 'x-request-id': evil, 'x-ratelimit-limit-requests': evil }
+    const lines = responseHead(call, 'application/json', upstream, 5).split('\r\n')
+    expect(lines.pop()).toBe('')
+    for (const line of lines) expect(line).toMatch(/^[\w-]+: [\x20-\x7e]*$/)
+    expect(lines.filter(line => line.startsWith('x-injected'))).toEqual([])
   })
 })
 

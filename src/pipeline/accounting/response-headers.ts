@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { addLimitHeaders } from '../../governance/limits/limit-headers.ts'
+import { limitLines, tellsPlainLimits } from '../../governance/limits/limit-headers.ts'
+import type { RoutingDecision } from '../../learning/decision.ts'
 import { formatNanoDollars } from '../../platform/money.ts'
 import { version } from '../../platform/version.ts'
 import type { Call } from '../call.ts'
@@ -11,93 +12,98 @@ const repeated = new Set(['x-request-id', 'request-id', 'openai-processing-ms', 
 const isRateLimit = (name: string): boolean =>
   name.startsWith('x-ratelimit-') || name.startsWith('anthropic-ratelimit-')
 
-const perDeployment = new WeakMap<Deployment, readonly string[]>()
+const perDeployment = new WeakMap<Deployment, string>()
 
-/** Headers that are the same for every call a deployment answers: made once. */
-function deploymentHeaders(deployment: Deployment): readonly string[] {
-  let pairs = perDeployment.get(deployment)
-  if (pairs === undefined) {
+/** Lines that are the same for every call a deployment answers: made once. */
+function deploymentLines(deployment: Deployment): string {
+  let lines = perDeployment.get(deployment)
+  if (lines === undefined) {
     const { target } = deployment
-    pairs = [
-      'x-litellm-version',
-      version,
-      'x-litellm-model-id',
-      headerValue(deployment.id),
-      'x-litellm-model-group',
-      headerValue(deployment.group),
-      'x-litellm-model-name',
-      headerValue(`${target.vendor.id}/${target.model}`),
-      'x-litellm-model-api-base',
-      headerValue(target.origin + target.basePath),
-      'x-routeiq-model',
-      headerValue(`${target.vendor.id}/${target.model}`),
-    ]
-    perDeployment.set(deployment, pairs)
+    const model = `${target.vendor.id}/${target.model}`
+    lines =
+      headerLine('x-litellm-version', version) +
+      headerLine('x-litellm-model-id', deployment.id) +
+      headerLine('x-litellm-model-group', deployment.group) +
+      headerLine('x-litellm-model-name', model) +
+      headerLine('x-litellm-model-api-base', target.origin + target.basePath) +
+      headerLine('x-routeiq-model', model)
+    perDeployment.set(deployment, lines)
   }
-  return pairs
+  return lines
 }
 
-/** Response headers as a flat list of names and values, ready for `writeHead` and `sendBody`. */
-export function responseHeaders(
+/**
+ * The head of a response as text: lines of name and value, each with its end, ready for `sendBody` and `headerPairs`.
+ * What others chose the text of goes through `headerLine`; the rest is our own words and numbers.
+ */
+export function responseHead(
   call: Call,
   contentType: string,
   upstream: IncomingHttpHeaders | undefined,
   costNano: number | undefined,
-): string[] {
-  const headers: string[] = ['content-type', contentType, 'x-litellm-call-id', call.id, call.door.idHeader, call.id]
-  const { deployment } = call
-  if (deployment !== undefined) headers.push(...deploymentHeaders(deployment))
+): string {
+  const { deployment, id } = call
+  let head = `content-type: ${contentType}\r\nx-litellm-call-id: ${id}\r\n${call.door.idHeader}: ${id}\r\n`
+  if (deployment !== undefined) head += deploymentLines(deployment)
   const duration = performance.now() - call.startedAt
-  headers.push(
-    'x-litellm-attempted-retries',
-    String(call.retries),
-    'x-litellm-attempted-fallbacks',
-    String(call.fallbacks),
-    'x-litellm-response-duration-ms',
-    duration.toFixed(3),
-    'x-litellm-overhead-duration-ms',
-    Math.max(0, duration - call.upstreamTime).toFixed(3),
-    'x-routeiq-attempts',
-    String(call.hops.length),
-    'x-routeiq-config-version',
-    call.snapshot.label,
-  )
+  const overhead = Math.max(0, duration - call.upstreamTime)
+  head +=
+    `x-litellm-attempted-retries: ${call.retries}\r\nx-litellm-attempted-fallbacks: ${call.fallbacks}\r\n` +
+    `x-litellm-response-duration-ms: ${duration.toFixed(3)}\r\nx-litellm-overhead-duration-ms: ${overhead.toFixed(3)}\r\n` +
+    `x-routeiq-attempts: ${call.hops.length}\r\nx-routeiq-config-version: ${call.snapshot.label}\r\n`
   const plan = call.plans[call.plans.length - 1]
   if (plan !== undefined) {
-    headers.push('x-routeiq-strategy', plan.strategy, 'x-routeiq-reason', headerValue(plan.reason))
+    head += `x-routeiq-strategy: ${plan.strategy}\r\n${headerLine('x-routeiq-reason', plan.reason)}`
+    if (plan.decision !== undefined) head += decisionLines(plan.decision, plan.answering)
   }
   if (costNano !== undefined) {
-    if (costNano >= 0) headers.push('x-litellm-response-cost', formatNanoDollars(costNano))
-    else headers.push('x-routeiq-cost', 'unpriced')
+    if (costNano >= 0) head += `x-litellm-response-cost: ${formatNanoDollars(costNano)}\r\n`
+    else if (plan?.decision === undefined) head += 'x-routeiq-cost: unpriced\r\n'
   }
-  if (call.droppedParams.length > 0) headers.push('x-routeiq-dropped-params', headerValue(call.droppedParams.join(',')))
-  const own = call.reservation !== undefined && limitHeaders(headers, call, call.reservation, costNano)
-  if (upstream !== undefined) {
-    for (const name in upstream) {
-      if (!isRateLimit(name) && !repeated.has(name)) continue
-      const value = upstream[name]
-      if (typeof value !== 'string') continue
-      headers.push(`llm_provider-${name}`, headerValue(value))
-      // The vendor's limits are told where the gateway has none of its own to tell.
-      if (!own && name.startsWith('x-ratelimit-')) headers.push(name, headerValue(value))
-    }
-  }
-  return headers
+  if (call.droppedParams.length > 0) head += headerLine('x-routeiq-dropped-params', call.droppedParams.join(','))
+  if (call.reservation !== undefined) head += ownLimits(call, call.reservation, costNano)
+  return upstream === undefined ? head : head + repeatedLines(call, upstream)
 }
 
-/** What is left of every limit. @returns whether `x-ratelimit-*` was written */
-function limitHeaders(
-  headers: string[],
-  { usage, identity, epoch }: Call,
-  reservation: Reservation,
-  cost: number | undefined,
-): boolean {
+/** Who decided, by what, and what was expected of the model that answers; the rest is told by the explain endpoint. */
+function decisionLines(decision: RoutingDecision, answering: string | undefined): string {
+  const { artifact, strategy, candidates, chosen, lambda } = decision
+  const router = artifact === undefined ? strategy : `${strategy}@${artifact}`
+  const lines = `${headerLine('x-routeiq-router', router)}x-routeiq-lambda: ${lambda.toPrecision(3)}\r\n`
+  const model = answering ?? chosen
+  const expected = candidates.find(candidate => candidate.model === model)
+  if (expected === undefined) return lines
+  const cost = Number.isNaN(expected.cost) ? 'unpriced' : expected.cost.toPrecision(3)
+  return `${lines}x-routeiq-quality: ${expected.quality.toFixed(3)}\r\nx-routeiq-cost: ${cost}\r\n`
+}
+
+/** What is left of every limit. */
+function ownLimits({ usage, identity, epoch }: Call, reservation: Reservation, cost: number | undefined): string {
   const actual =
     usage === undefined
       ? undefined
       : { inputTokens: usage.input, outputTokens: usage.output, cost: Math.max(0, cost ?? 0) }
-  return addLimitHeaders(headers, reservation, identity, actual, epoch)
+  return limitLines(reservation, identity, actual, epoch)
 }
+
+/** What the vendor says of the call and of its own limits. */
+function repeatedLines({ reservation, identity }: Call, upstream: IncomingHttpHeaders): string {
+  let lines = ''
+  for (const name in upstream) {
+    if (!isRateLimit(name) && !repeated.has(name)) continue
+    const value = upstream[name]
+    if (typeof value !== 'string') continue
+    lines += headerLine(`llm_provider-${name}`, value)
+    // The vendor's limits are told where the gateway has none of its own to tell.
+    const plain = name.startsWith('x-ratelimit-')
+    if (plain && !(reservation !== undefined && tellsPlainLimits(reservation, identity)))
+      lines += headerLine(name, value)
+  }
+  return lines
+}
+
+/** A line whose value somebody else chose. */
+export const headerLine = (name: string, value: string): string => `${name}: ${headerValue(value)}\r\n`
 
 /** Header values are Latin-1 on the wire; anything else is percent-encoded, and control characters go. */
 export function headerValue(text: string): string {

@@ -1,7 +1,7 @@
 import { createServer, request, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { bodyToSend, keepAliveTimeout, sendBody } from './send-body.ts'
+import { bodyToSend, headerPairs, keepAliveTimeout, sendBody } from './send-body.ts'
 
 let server: Server | undefined
 
@@ -39,13 +39,13 @@ const withoutDate = (text: string): string => text.replaceAll(/Date: [A-Z][a-z]{
 
 describe('sendBody', () => {
   it('writes the head Node itself would write', async () => {
-    const headers = ['content-type', 'text/plain', 'x-a', 'one two', 'x-empty', '']
-    const own = await serve(response => sendBody(response, 200, [...headers], 'body'))
+    const head = 'content-type: text/plain\r\nx-a: one two\r\nx-empty: \r\n'
+    const own = await serve(response => sendBody(response, 200, head, 'body'))
     const sent = await exchange(own, get)
     server?.closeAllConnections()
     server?.close()
     const usual = await serve(response => {
-      response.writeHead(200, [...headers, 'content-length', '4'])
+      response.writeHead(200, [...headerPairs(head), 'content-length', '4'])
       response.end('body')
     })
     expect(withoutDate(sent)).toBe(withoutDate(await exchange(usual, get)))
@@ -59,7 +59,7 @@ describe('sendBody', () => {
       count++
       const body = `answer ${count}`
       // The first is ready last.
-      setTimeout(() => sendBody(response, 200, ['x-n', String(count)], body), count === 1 ? 30 : 0)
+      setTimeout(() => sendBody(response, 200, `x-n: ${count}\r\n`, body), count === 1 ? 30 : 0)
     })
     const sent = await exchange(port, get + get)
     expect(sent.indexOf('answer 1')).toBeGreaterThan(0)
@@ -71,7 +71,7 @@ describe('sendBody', () => {
     ['HTTP/1.0', 'GET / HTTP/1.0\r\n\r\n'],
     ['a caller that closes', 'GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n'],
   ])('closes the connection after the answer for %s', async (_case, bytes) => {
-    const port = await serve(response => sendBody(response, 200, ['x-a', 'b'], 'body'))
+    const port = await serve(response => sendBody(response, 200, 'x-a: b\r\n', 'body'))
     const sent = await exchange(port, bytes)
     expect(sent).toMatch(/\r\n\r\nbody<closed>$/)
     expect(sent).toContain('Connection: close')
@@ -80,23 +80,9 @@ describe('sendBody', () => {
   it('heeds a connection header that was set before', async () => {
     const port = await serve(response => {
       response.setHeader('Connection', 'close')
-      sendBody(response, 200, ['x-a', 'b'], 'body')
+      sendBody(response, 200, 'x-a: b\r\n', 'body')
     })
     expect(await exchange(port, get)).toMatch(/Connection: close\r\n[\s\S]*body<closed>$/)
-  })
-
-  it('lets no value end its line', async () => {
-    let refused: unknown
-    const port = await serve(response => {
-      try {
-        sendBody(response, 200, ['x-a', 'b\r\nx-injected: yes'], 'body')
-      } catch (error) {
-        refused = error
-        response.destroy()
-      }
-    })
-    await exchange(port, get).catch(() => undefined)
-    expect(refused).toMatchObject({ code: 'ERR_INVALID_CHAR' })
   })
 
   it.each([
@@ -105,7 +91,7 @@ describe('sendBody', () => {
     ['bytes', Buffer.from('grün')],
     ['nothing', ''],
   ])('sends %s whole', async (_case, body) => {
-    const port = await serve(response => sendBody(response, 200, ['content-type', 'text/plain'], body))
+    const port = await serve(response => sendBody(response, 200, 'content-type: text/plain\r\n', body))
     const received = await new Promise<string>((resolve, reject) => {
       const sent = request({ port, host: '127.0.0.1' }, response => {
         response.setEncoding('utf8')
@@ -126,7 +112,7 @@ describe('sendBody', () => {
     const port = await serve(response => {
       response.on('finish', () => seen.push('finish'))
       response.on('close', () => seen.push('close'))
-      sendBody(response, 200, [], 'body')
+      sendBody(response, 200, '', 'body')
       seen.push(response.headersSent, response.writableEnded)
     })
     await exchange(port, get)
@@ -134,9 +120,14 @@ describe('sendBody', () => {
   })
 
   it('keeps the status of a refusal', async () => {
-    const port = await serve(response => sendBody(response, 429, ['retry-after', '1'], 'no'))
+    const port = await serve(response => sendBody(response, 429, 'retry-after: 1\r\n', 'no'))
     expect(await exchange(port, get)).toMatch(/^HTTP\/1\.1 429 Too Many Requests\r\n/)
   })
+})
+
+it('headerPairs takes lines apart at their first colon', () => {
+  expect(headerPairs('a: b: c\r\nempty: \r\n')).toEqual(['a', 'b: c', 'empty', ''])
+  expect(headerPairs('')).toEqual([])
 })
 
 describe('bodyToSend', () => {

@@ -15,7 +15,7 @@ function settled(call: Call): { metrics: string; lines: Record<string, unknown>[
   const metrics = new GatewayMetrics()
   const log = createLogger({ stream: { write: line => void lines.push(JSON.parse(line) as Record<string, unknown>) } })
   const explain = new ExplainLog(10)
-  const ledger: Books = { accepting: true, append: (_record, done) => done?.(true) }
+  const ledger: Books = { accepting: true, append: (_record, done) => done?.(true), keepBodies: () => undefined }
   settle({ metrics, log, explain, ledger } as unknown as Gateway, call)
   const text = metrics.render()
   metrics.close()

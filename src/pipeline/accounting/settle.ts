@@ -1,19 +1,22 @@
 import type { Call } from '../call.ts'
 import type { Gateway } from '../gateway.ts'
 import { settleReservation } from '../reservation/settle-reservation.ts'
+import { settleDecision } from '../routing/learned/note-decision.ts'
 import { type Cost, costOf } from './cost.ts'
 import { serviceTierOf } from './service-tier.ts'
 import { spendRecord } from './spend-record.ts'
+import { totalCost, totalUsage } from './total-usage.ts'
 
 /** What the call cost, line by line; undefined when nothing was used. */
 function costOfCall(call: Call): Cost | undefined {
   const { usage, deployment } = call
-  if (usage === undefined || deployment === undefined) return undefined
-  return costOf(usage, deployment.price, {
+  if (usage === undefined || deployment === undefined) return totalCost(undefined, call)
+  const own = costOf(usage, deployment.price, {
     serviceTier: serviceTierOf(usage, call.request, deployment),
     seconds: secondsOf(call),
     epoch: call.epoch,
   })
+  return totalCost(own, call)
 }
 
 /** Duration of the hop that answered, for models priced by the second. */
@@ -32,13 +35,18 @@ export function settle(gateway: Gateway, call: Call, send?: (cost: number | unde
   if (call.reservation !== undefined) {
     settleReservation(call.reservation, {
       error: call.error,
-      usage: call.usage,
+      usage: totalUsage(call),
       cost: nano,
       answered: call.response.headersSent,
     })
   }
-  gateway.ledger.append(spendRecord(call, cost, call.epoch + duration, duration), () => {
+  const record = spendRecord(call, cost, call.epoch + duration, duration)
+  gateway.ledger.append(record, () => {
     send?.(nano)
+    const { kept } = call
+    if (kept !== undefined) {
+      gateway.ledger.keepBodies(record, call.request.json, () => kept.read(call.stream), kept.options)
+    }
     report(gateway, call, nano, performance.now() - call.startedAt)
   })
 }
@@ -58,6 +66,9 @@ function report(gateway: Gateway, call: Call, cost: number | undefined, duration
       outputTokens: usage?.output ?? 0,
       costNanoDollars: cost ?? 0,
     })
+  }
+  if (call.routed !== undefined && gateway.learned !== undefined) {
+    settleDecision(gateway.learned, call, call.routed, cost, duration)
   }
   gateway.explain.record(call, call.startedAt + duration)
   const level = call.status >= 500 ? 'warn' : 'info'

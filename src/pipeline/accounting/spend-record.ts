@@ -4,13 +4,15 @@ import type { Call } from '../call.ts'
 import type { Door } from '../door.ts'
 import type { Attribution } from '../identity/attribution.ts'
 import type { Cost } from './cost.ts'
+import { totalUsage } from './total-usage.ts'
 
 const noTokens: SpendTokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0 }
 const noLines: readonly CostLine[] = []
 
 /** The entry in the books for a call that is over. @param cost undefined: nothing was used @param now epoch ms */
 export function spendRecord(call: Call, cost: Cost | undefined, now: number, duration: number): SpendRecord {
-  const { usage, deployment, door, attribution } = call
+  const { deployment, door, attribution } = call
+  const usage = totalUsage(call)
   return {
     id: call.recordId,
     callId: call.id === call.recordId ? undefined : call.id,

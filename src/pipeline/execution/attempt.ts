@@ -229,6 +229,7 @@ export class Attempt implements DispatchHandler {
   }
 
   #write(piece: Buffer | string): void {
+    this.#call.kept?.add(piece)
     if (this.#call.closed || this.#call.response.write(piece) || this.#blocked) return
     // The caller reads slower than the upstream sends: stop reading, so memory stays bounded by one socket buffer.
     this.#blocked = true

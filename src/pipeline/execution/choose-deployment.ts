@@ -9,6 +9,8 @@ import type { Gateway } from '../gateway.ts'
 import type { AttemptLease } from '../reservation/attempt-leases.ts'
 import { estimate } from '../reservation/estimate.ts'
 import { factsOf } from '../reservation/group-facts.ts'
+import { noteDecision } from '../routing/learned/note-decision.ts'
+import type { CascadePolicy } from '../routing/learned/route-policy.ts'
 import { RouteAttempt } from '../routing/router.ts'
 import type { CallFeatures, DeploymentLimits, ModelGroup, RoutePlan } from '../routing/types.ts'
 import type { AttemptResult } from './attempt.ts'
@@ -17,6 +19,8 @@ import type { AttemptResult } from './attempt.ts'
 export interface Chosen {
   readonly route: RouteAttempt
   readonly lease: AttemptLease | undefined
+  /** The answer is to be checked, and another model asked where it does not pass. */
+  readonly cascade: CascadePolicy | undefined
 }
 
 /**
@@ -41,8 +45,8 @@ export function chooseDeployment(
   for (;;) {
     const plan = planned(call, group, features, refused, failed, undefined)
     for (const deployment of plan.ranked) {
-      const route = begin(call, group, plan, deployment, features)
-      if (route !== undefined) return { route, lease: undefined }
+      const route = begin(gateway, call, group, plan, deployment, features)
+      if (route !== undefined) return { route, lease: undefined, cascade: plan.ranking?.cascade }
     }
     // Every planned one was taken by other calls in this very tick: plan again without them, which names the reason.
     refused = new Set([...refused, ...plan.ranked.map(({ id }) => id)])
@@ -72,8 +76,8 @@ async function chooseLimited(
       const lease = taken instanceof Promise ? await taken : taken
       // What was refused is remembered: planning again leaves it out, and names it.
       if (typeof lease === 'string') continue
-      const route = begin(call, group, plan, deployment, features)
-      if (route !== undefined) return { route, lease }
+      const route = begin(gateway, call, group, plan, deployment, features)
+      if (route !== undefined) return { route, lease, cascade: plan.ranking?.cascade }
       lease?.refund()
       busy.push(deployment.id)
     }
@@ -98,6 +102,7 @@ function planned(
 }
 
 function begin(
+  gateway: Gateway,
   call: Call,
   group: ModelGroup,
   plan: RoutePlan,
@@ -108,12 +113,15 @@ function begin(
   const promptTokens = deployment.tpm === undefined ? 0 : features.promptTokensMin
   const route = call.snapshot.router.start(group, deployment, promptTokens)
   if (!(route instanceof RouteAttempt)) return undefined
+  const { ranking } = plan
+  if (ranking !== undefined) noteDecision(gateway.learned, call, ranking, features.routing)
   call.plans.push({
     group: group.name,
     strategy: plan.strategy,
     reason: plan.why(),
     considered: plan.considered,
     chosen: deployment.id,
+    ...(ranking === undefined ? {} : { decision: ranking.decision, answering: ranking.modelOf(deployment) }),
   })
   return route
 }

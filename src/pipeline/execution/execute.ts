@@ -16,7 +16,8 @@ import { type Stop, tryGroup } from './try-group.ts'
 export async function execute(gateway: Gateway, call: Call): Promise<Outcome> {
   const group = call.snapshot.router.resolve(call.model)
   if (group === undefined) throw unknownModel(call)
-  call.modelName = group.deployments[0]?.group
+  // A virtual name is what was configured; the groups behind it only serve it.
+  call.modelName = group.strategy === undefined ? group.deployments[0]?.group : group.name
   let stop: Stop | undefined = { group, request: call.request }
   // Made when the first group fails: most calls need neither.
   let chain: FallbackTarget[] | undefined
@@ -28,7 +29,8 @@ export async function execute(gateway: Gateway, call: Call): Promise<Outcome> {
       if (call.fallbacks > 0) gateway.fellBack(group, stop.group.name, true)
       return result
     }
-    last = result
+    // A fallback that is closed to this call says less than the failure that led to it.
+    if (last === undefined || result.code !== 'no_model_fits') last = result
     chain ??= []
     visited ??= new Set()
     visited.add(stop.group.name)

@@ -1,10 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { GatewayError, UpstreamFailure } from '../../platform/errors/gateway-error.ts'
 import type { NativeRequest } from '../../providers/wire.ts'
-import { responseHeaders } from '../accounting/response-headers.ts'
+import { responseHead } from '../accounting/response-headers.ts'
+import { headerPairs } from '../accounting/send-body.ts'
 import type { Call, Hop } from '../call.ts'
 import type { Deployment } from '../deployment.ts'
 import type { Gateway } from '../gateway.ts'
+import { inspectAnswer } from '../routing/learned/inspect-answer.ts'
 import type { RouteAttempt } from '../routing/router.ts'
 import { asFailure } from './as-failure.ts'
 import { Attempt, type AttemptLimits, type AttemptResult } from './attempt.ts'
@@ -107,6 +109,9 @@ function note(
     return
   }
   hop.status = 200
+  if (call.routed !== undefined && result.kind === 'answer') {
+    call.inspected = inspectAnswer(String(result.body), call.request.json)
+  }
   const usage = result.kind === 'answer' ? result.answer.usage : call.usage
   call.usage = usage
   const ttft = result.kind === 'streamed' ? result.ttft : undefined
@@ -144,11 +149,10 @@ function commitHead(call: Call, upstream: IncomingHttpHeaders, started: number):
   // The hop is still open: count its time so far, so that the overhead header shows only our own.
   const open = performance.now() - started
   call.upstreamTime += open
-  const headers = responseHeaders(call, 'text/event-stream; charset=utf-8', upstream, undefined)
+  const head = responseHead(call, 'text/event-stream; charset=utf-8', upstream, undefined)
   call.upstreamTime -= open
-  headers.push('cache-control', 'no-cache', 'x-accel-buffering', 'no')
   call.status = 200
-  call.response.writeHead(200, headers)
+  call.response.writeHead(200, headerPairs(`${head}cache-control: no-cache\r\nx-accel-buffering: no\r\n`))
 }
 
 function limitsFor(call: Call, deployment: Deployment): AttemptLimits {

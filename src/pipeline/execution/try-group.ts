@@ -6,6 +6,7 @@ import type { Gateway } from '../gateway.ts'
 import { retryDecision } from '../routing/retry.ts'
 import type { ModelGroup } from '../routing/types.ts'
 import { fallbacksAfter } from './call-fallbacks.ts'
+import { failedCheck, type Kept, mayEscalate, setAside, takeBack } from './cascade.ts'
 import { type Chosen, chooseDeployment, settleAttempt } from './choose-deployment.ts'
 import type { Outcome } from './outcome.ts'
 import { tryDeployment } from './try-deployment.ts'
@@ -25,21 +26,35 @@ export async function tryGroup(gateway: Gateway, call: Call, stop: Stop): Promis
   const features = callFeatures(call, stop.request)
   let failed = nobody
   let delay = 0
+  let rungs = 0
+  let kept: Kept | undefined
   for (let retries = 0; ; retries++) {
     let chosen: Chosen
+    rungs++
     try {
       const choice = chooseDeployment(gateway, call, group, stop.request, features, failed)
       chosen = choice instanceof Promise ? await choice : choice
     } catch (error) {
-      if (error instanceof GatewayError) return error
-      throw error
+      if (!(error instanceof GatewayError)) throw error
+      return kept === undefined ? error : takeBack(call, kept)
     }
     const { route } = chosen
     const result = await tryDeployment(gateway, call, route, stop.request, delay)
     if (chosen.lease !== undefined) settleAttempt(chosen.lease, call, route.deployment, result)
+    const { deployment } = route
+    if (result.kind === 'answer' && chosen.cascade !== undefined) {
+      const check = failedCheck(call.inspected, chosen.cascade)
+      if (check === undefined || !mayEscalate(call, chosen.cascade, rungs)) return result
+      const more = new Set([...failed, deployment.id])
+      if (!group.deployments.some(other => !more.has(other.id) && router.available(other))) return result
+      // The latest that answered: models are asked from cheap to strong.
+      kept = setAside(call, deployment, result, check) ?? kept
+      failed = more
+      retries--
+      continue
+    }
     if (result.kind !== 'failed') return result
     const { failure } = result
-    const { deployment } = route
     const tried = new Set([...failed, deployment.id])
     failed = tried
     const hasAlternative = group.deployments.some(other => !tried.has(other.id) && router.available(other))
@@ -59,7 +74,7 @@ export async function tryGroup(gateway: Gateway, call: Call, stop: Stop): Promis
       hasFallback: fallbacksAfter(call, group, failure, nobody).length > 0,
       random: gateway.random,
     })
-    if (!decision.retry) return failure
+    if (!decision.retry) return kept === undefined ? failure : takeBack(call, kept)
     delay = decision.delay
     if (call.closed || (delay > 0 && !(await pause(call, delay)))) return { kind: 'aborted' }
     call.retries++

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Principal } from '../../governance/authentication/principal.ts'
+import { maxSpendName, spendName } from '../../governance/ledger/spend-name.ts'
 import { isRecord } from '../../governance/objects/settings.ts'
 
 /** For whom and under which words a call is booked, beyond the caller itself. */
@@ -19,7 +20,6 @@ export interface AttributionSettings {
 }
 
 const maxTags = 20
-const maxNameLength = 256
 const maxMetadataLength = 4096
 const none: readonly string[] = []
 
@@ -41,10 +41,10 @@ export function attributionOf(
       name(body['user']) ??
       name(body['safety_identifier']) ??
       name(metadata?.['user_id']) ??
-      principal.endUserId,
+      name(principal.endUserId),
     sessionId:
       header(headers, 'x-litellm-session-id') ?? name(body['litellm_session_id']) ?? name(metadata?.['session_id']),
-    agentId: header(headers, 'x-litellm-agent-id') ?? principal.agentId,
+    agentId: header(headers, 'x-litellm-agent-id') ?? name(principal.agentId),
     tags: allTags(body, headers, metadata, principal),
     metadata: spendMetadata(headers, metadata, principal),
   }
@@ -59,8 +59,9 @@ function allTags(
   const own = body['tags']
   const inMetadata = metadata?.['tags']
   const line = headers['x-litellm-tags']
-  if (own === undefined && inMetadata === undefined && line === undefined) return principal.tags
-  const tags = new Set(principal.tags)
+  const ofCaller = booked(principal.tags)
+  if (own === undefined && inMetadata === undefined && line === undefined) return ofCaller
+  const tags = new Set(ofCaller)
   const add = (value: unknown): void => {
     const tag = name(value)
     if (tag !== undefined && tags.size < maxTags) tags.add(tag)
@@ -89,10 +90,14 @@ function spendMetadata(
 const recordOr = (value: unknown): Readonly<Record<string, unknown>> | undefined =>
   isRecord(value) ? value : undefined
 
-/** Names are shown in reports and are keys of counters: text of a bounded length without control characters. */
+/** Tags of keys and teams are as their administrators wrote them; nearly always they are fit for the books. */
+const booked = (tags: readonly string[]): readonly string[] =>
+  tags.some(tag => tag.length > maxSpendName || !tag.isWellFormed()) ? [...new Set(tags.map(spendName))] : tags
+
+/** Names are shown in reports and are keys of counters: as the books have them, and without control characters. */
 function name(value: unknown): string | undefined {
   if (typeof value !== 'string' || value === '') return undefined
-  const text = value.length > maxNameLength ? value.slice(0, maxNameLength) : value
+  const text = value.length > maxSpendName || !value.isWellFormed() ? spendName(value) : value
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   return /[\x00-\x1f\x7f]/.test(text) ? undefined : text
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Principal } from '../../governance/authentication/principal.ts'
-import { addLimitHeaders, resetIn } from '../../governance/limits/limit-headers.ts'
+import { limitLines, resetIn, tellsPlainLimits } from '../../governance/limits/limit-headers.ts'
 import type { Amounts } from '../../governance/limits/planned-limit.ts'
 import { rulesOf } from '../../governance/limits/rules.ts'
 import { asking, holder, keyWith, type World, world } from './reservation.fixtures.ts'
@@ -8,11 +8,14 @@ import { asking, holder, keyWith, type World, world } from './reservation.fixtur
 async function headersOf(own: World, principal: Principal, actual?: Amounts) {
   const reservation = (await own.reservations.reserve(own.limits, asking(principal)))!
   own.clock.advance(1000)
-  const flat: string[] = []
-  const plain = addLimitHeaders(flat, reservation, principal, actual, own.clock.time)
-  const pairs = Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!] as const)
+  const lines = limitLines(reservation, principal, actual, own.clock.time)
+  expect(lines.endsWith('\r\n'), 'every line ends').toBe(true)
+  const pairs = lines
+    .slice(0, -2)
+    .split('\r\n')
+    .map(line => line.split(': ') as [string, string])
   expect(new Set(pairs.map(([name]) => name)).size, 'no header twice').toBe(pairs.length)
-  return { plain, headers: Object.fromEntries(pairs) }
+  return { plain: tellsPlainLimits(reservation, principal), headers: Object.fromEntries(pairs) }
 }
 
 describe('headers of limits', () => {

@@ -48,6 +48,7 @@ export const enforcement = (changes: Partial<Enforcement> = {}): Enforcement => 
   reserveBudgets: true,
   maxReservation: Number.MAX_SAFE_INTEGER,
   defaultOutputTokens: 1024,
+  throttleShare: undefined,
   blockUnpriced: false,
   fallbackBudgets: true,
   onStateUnavailable: { rate: 'open', budget: 'open' },

@@ -143,7 +143,7 @@ describe('a refusal', () => {
       reserved: 1,
       reset_at: '2026-11-23T12:01:00.000Z',
     })
-    expect(error.headers).toEqual(['rate_limit_type', 'requests', 'reset_at', '2026-11-23T12:01:00.000Z'])
+    expect(error.lines).toBe('rate_limit_type: requests\r\nreset_at: 2026-11-23T12:01:00.000Z\r\n')
   })
 
   it('of a spent budget: budget_exceeded, until the period ends', async () => {

@@ -226,7 +226,7 @@ export class Reservations {
       const value = values[i]
       if (!limit.watched || value === undefined) continue
       if (limit.rule.metric === 'budget') thresholds.observe(limit, value.used, value.resetAt, principal, now)
-      else limit.observe(value, now)
+      limit.observe(value, now)
     }
     if (!result.granted) throw new LimitExceeded(limits[result.item] as PlannedLimit, result.value, now)
     const reservation = new Reservation(
@@ -254,6 +254,7 @@ export class Reservations {
       const value = values[i]
       if (limit.rule.metric !== 'budget' || value === undefined) continue
       this.#services.thresholds.observe(limit, value.used + actual.cost, value.resetAt, principal, now)
+      limit.spent(value.used + actual.cost, value.resetAt, now)
     }
   }
 

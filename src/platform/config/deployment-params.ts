@@ -1,5 +1,6 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import { capabilities } from './capability-keys.ts'
+import { adaptiveRouter, complexityRouter } from './learned-routing-settings.ts'
 import { deploymentLimits } from './limit-settings.ts'
 import { laterPriceKeys, priceFamily, priceKeys } from './price-keys.ts'
 import { requestParams } from './request-params.ts'
@@ -51,7 +52,26 @@ const dosing = {
   }),
 }
 
+/** A model of `auto_router/…` is no upstream: it chooses among other model groups. */
+const routers = {
+  auto_router_config: key(
+    z.union([text, anyMap]),
+    'Routes of a semantic router: JSON, or `{routes: [{name, utterances, score_threshold}]}`; a route’s name is a model group.',
+  ),
+  auto_router_config_path: key(name, 'The same in a JSON file.'),
+  auto_router_default_model: key(name, 'Model group used when no route matches.'),
+  auto_router_max_input_chars: key(positiveCount, 'Characters of the prompt that are compared.', { default: 1500 }),
+  complexity_router_config: key(complexityRouter, 'Settings of `auto_router/complexity_router`; see below.'),
+  complexity_router_default_model: key(name, 'Model group of tiers without one.'),
+  adaptive_router_config: key(adaptiveRouter, 'Settings of `auto_router/adaptive_router`; see below.'),
+  adaptive_router_default_model: key(name, 'Model group used while nothing is known.'),
+}
+
 const facts = {
+  region_name: key(
+    name,
+    'Where the endpoint is; compared with routeiq.routing.allowed_regions and what callers demand.',
+  ),
   max_input_tokens: key(positiveCount, 'Context window; better placed in model_info.', { unit: 'tokens' }),
   max_output_tokens: key(positiveCount, 'Longest answer; better placed in model_info.', { unit: 'tokens' }),
   ...capabilities,
@@ -94,7 +114,6 @@ const cloudCredentials = later({
 
 const laterFeatures = {
   ...later({
-    region_name: 'Region, for the region filter.',
     keepalive_seconds: 'Seconds between comment lines that keep a silent stream open.',
     allow_client_keepalive_override: ['Let callers set keepalive_seconds.', false],
     tags: 'Tags for tag routing.',
@@ -108,17 +127,10 @@ const laterFeatures = {
     use_xai_oauth: ['Log in to xAI by OAuth.', false],
     merge_reasoning_content_in_choices: ['Put reasoning text into the content.', false],
     mock_response: 'Canned answer in place of a call.',
-    auto_router_config_path: 'File with the routes of the semantic router.',
-    auto_router_config: 'Routes of the semantic router.',
-    auto_router_default_model: 'Group used when no route matches.',
-    auto_router_embedding_model: 'Embedding model of the semantic router.',
-    auto_router_max_input_chars: 'Input limit of the semantic router.',
+    auto_router_embedding_model:
+      'Embedding model of the semantic router; examples are compared by the built-in embedding.',
     auto_router_routing_compression: 'Prompt compression before routing.',
     auto_router_model_compression: 'Prompt compression before the call.',
-    complexity_router_config: 'Settings of the complexity router.',
-    complexity_router_default_model: 'Default group of the complexity router.',
-    adaptive_router_config: 'Settings of the adaptive router.',
-    adaptive_router_default_model: 'Default group of the adaptive router.',
     quality_router_config: 'Settings of the quality router.',
     quality_router_default_model: 'Default group of the quality router.',
     silent_model: 'Group that gets a copy of the traffic.',
@@ -143,7 +155,7 @@ const inactive = { ...misplaced, ...cloudCredentials, ...laterFeatures, ...later
 
 /** `default_litellm_params`: like a deployment's, nothing is required. */
 export const defaultDeploymentParams = openSection(
-  { ...connection, ...dosing, ...facts, ...priceKeys, ...requestParams },
+  { ...connection, ...dosing, ...facts, ...routers, ...priceKeys, ...requestParams },
   inactive,
   family,
 )
@@ -153,6 +165,7 @@ export const deploymentParams = openSection(
     ...connection,
     ...dosing,
     ...facts,
+    ...routers,
     ...priceKeys,
     ...requestParams,
     model: { schema: name, info: { ...connection.model.info } },

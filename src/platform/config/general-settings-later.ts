@@ -61,15 +61,11 @@ const spendLogs = {
     disable_spend_logs: 'No spend log.',
     disable_spend_updates: 'No spend totals.',
     disable_error_logs: 'No error log in the database.',
-    store_prompts_in_spend_logs: ['Prompts in the spend log.', false],
     maximum_spend_logs_cleanup_batch_size: ['Entries removed at a time.', 1000],
     maximum_spend_logs_cleanup_max_batches: ['Batches per clean-up.', 500],
     maximum_spend_logs_cleanup_run_budget: ['Time limit of a clean-up.', '5m'],
     maximum_spend_logs_cleanup_batch_timeout: ['Time limit of a batch.', '30s'],
     always_include_stream_usage: 'Usage in every stream.',
-  }),
-  ...laterControl({
-    scope_spend_list_endpoints_to_caller: ['Callers see their own spend only.', true],
   }),
 }
 

@@ -45,6 +45,11 @@ export const generalSettings = section(
       'How often models kept in the database are read again; changes are pushed besides.',
       { unit: 's' },
     ),
+    store_prompts_in_spend_logs: defaulted(
+      flag,
+      false,
+      'Keep the bodies of calls beside their records: without credentials, long texts cut, removed after routeiq.ledger.bodies_retention.',
+    ),
     maximum_spend_logs_retention_period: key(
       name,
       'How long calls stay in the ledger: `90d`. Default: for ever. Daily sums stay.',

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { choicesOf, describeType, describeValue, elementOf, optionsOf, shapeOf, unwrap } from './describe-type.ts'
 import { nearestKey } from './nearest-key.ts'
 import { type Path, pathText } from './problem.ts'
+import { advice } from './section.ts'
 import { isYamlMap } from './source.ts'
 
 export interface Finding {
@@ -53,6 +54,8 @@ function explain(
     case 'invalid_value': {
       if (value === undefined) return `required: ${expected}`
       const choices = schema ? choicesOf(unwrap(schema)) : undefined
+      const known = schema && typeof value === 'string' ? advice.get(unwrap(schema))?.get(value) : undefined
+      if (known !== undefined) return known
       const showable = typeof value === 'string' && variable === undefined && value.length <= 60
       const meant = showable && choices ? nearestKey(value, choices, 4) : undefined
       const got = showable ? JSON.stringify(value) : describeValue(value)

@@ -28,13 +28,13 @@ const periodBudget = section({
 })
 
 /** Places that alerts are sent to today. */
-export const activeAlerting: ReadonlySet<string> = new Set(['webhook'])
+export const activeAlerting: ReadonlySet<string> = new Set(['webhook', 'slack'])
 
 /** In `general_settings`. */
 export const generalLimits = {
   alerting: key(
     names,
-    'Where alerts about budgets go. Active: webhook (to the URL in WEBHOOK_URL, read at start). The others are known, not active yet.',
+    'Where alerts about budgets go. Active: webhook (to the URL in WEBHOOK_URL) and slack (SLACK_WEBHOOK_URL), read at start. The others, email among them, are known and do nothing yet.',
     { default: [] },
   ),
   max_parallel_requests: key(positiveCount, 'Calls in flight of a virtual key that states no limit of its own.'),
@@ -52,6 +52,11 @@ export const generalLimits = {
     'Only check budgets before a call, reserve nothing: calls in flight can overdraw them together.',
   ),
   disable_reset_budget: defaulted(flag, false, 'Leave `spend` and `budget_reset_at` of stored objects alone.'),
+  scope_spend_list_endpoints_to_caller: defaulted(
+    flag,
+    true,
+    'Callers see their own spend only in /spend/keys and /spend/users. false: all of it.',
+  ),
   proxy_budget_rescheduler_min_time: defaulted(amount, 597, 'Least pause between looks for ended budget periods.', {
     unit: 's',
   }),
@@ -74,6 +79,15 @@ export const litellmLimits = {
     default: '00:00',
   }),
   timezone: key(timeZone, 'Time zone of budget periods.', { default: 'UTC' }),
+  default_soft_budget: key(
+    amount,
+    'Spend at which an alert about a new key is sent, where the key states none. Default: none.',
+    { unit: 'US$' },
+  ),
+  budget_exceeded_throttle_percentage: key(
+    z.number().gt(0).max(1),
+    'Part of its rpm_limit and tpm_limit (0.1 = 10 %) that a key with `throttle_on_budget_exceeded` keeps when its budget is spent. Default: it is refused.',
+  ),
   max_end_user_budget: key(amount, 'Spend limit of every end user without a budget of its own.', { unit: 'US$' }),
   max_end_user_budget_id: key(name, 'Budget (`/budget/new`) of every end user without one of its own.'),
   tag_budget_config: key(z.record(name, periodBudget), 'Tag → budget.'),

@@ -95,13 +95,11 @@ const cache = later({
 
 const budgets = {
   ...laterControl({
-    default_soft_budget: ['Spend at which alerts start.', 50],
     max_user_budget: 'Spend limit per user.',
     max_internal_user_budget: 'Spend limit per internal user.',
     default_max_internal_user_budget: 'Default spend limit of internal users.',
     internal_user_budget_duration: 'Period of internal users’ budgets.',
     max_ui_session_budget: ['Spend limit of a dashboard session.', 1],
-    budget_exceeded_throttle_percentage: 'Throttle instead of refusing over budget.',
     validate_end_user_id_in_db: ['Refuse unknown end users.', false],
     enable_key_alias_format_validation: ['Check the form of key aliases.', false],
   }),

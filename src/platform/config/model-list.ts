@@ -25,7 +25,6 @@ const inactive = {
     health_check_model: 'Model used by the probe.',
     health_check_voice: 'Voice used by the probe.',
     health_check_max_tokens: 'Output limit of the probe.',
-    adaptive_router_preferences: 'Hints for the adaptive router.',
   }),
   ...laterControl({
     access_windows: 'Hours in which the model may be used.',
@@ -44,6 +43,17 @@ export const modelInfo = openSection(
       unit: 'tokens',
     }),
     max_output_tokens: key(positiveCount, 'Longest answer.', { unit: 'tokens' }),
+    quality_score: key(
+      z.number().min(0).max(1),
+      'How good the model is, 0..1, for routing before anything was learned.',
+    ),
+    adaptive_router_preferences: key(
+      section({
+        quality_tier: key(z.int().min(1).max(3), '1 (weakest) to 3.'),
+        strengths: key(texts, 'Kinds of request it is good at; not used.'),
+      }),
+      'What LiteLLM’s adaptive router is told; read as quality_score.',
+    ),
     access_groups: key(texts, 'Access groups the model belongs to; keys and teams may be granted a group by its name.'),
     reasoning_effort_levels: key(texts, 'Effort words the model accepts.'),
     allowed_fails: key(count, 'Failures per minute before this deployment is paused.'),

@@ -43,11 +43,16 @@ function sample(schema: z.core.$ZodType): unknown {
   const words = describeType(schema)
   if (words.startsWith('"')) return words.split('"').at(-2)
   if (words.startsWith('list of (map')) return [{ m: ['m'] }]
-  if (words.startsWith('list of ("')) return ['prompt_caching']
+  if (words.startsWith('list of ("')) return [words.split('"').at(-2)]
   if (words.startsWith('list of (whole number')) return [443]
+  if (words.startsWith('list of (number')) return [1]
   if (words.startsWith('list')) return ['m']
+  if (words === 'map of (number)') return { m: 7 }
   if (words.startsWith('map')) return { m: 'm' }
-  const byWords: Record<string, unknown> = { text: 'm', number: 7, 'whole number': 7, 'true or false': true }
+  if (words === 'number' || words === 'whole number') {
+    return [7, 1, 0.02, -1].find(value => (schema as z.ZodType).safeParse(value).success)
+  }
+  const byWords: Record<string, unknown> = { text: 'm', 'true or false': true }
   return byWords[words] ?? 'any'
 }
 
@@ -59,6 +64,18 @@ const samples: Readonly<Record<string, unknown>> = {
   time_period: '1d',
   timezone: 'UTC',
   budget_reset_time: '06:00',
+  budget_exceeded_throttle_percentage: 0.1,
+}
+
+/** What else a map needs beside the key that is looked at. */
+const companions: Readonly<Record<string, Record<string, unknown>>> = {
+  rules: { name: 'm', models: ['m'] },
+  intents: { name: 'm', models: ['m'], examples: ['m'] },
+  keyword_tier_rules: { keywords: ['m'], tier: 'SIMPLE' },
+  min_quality_of: { model: 'm', share: 1 },
+  quality_floor: { model: 'm', margin: 1 },
+  adaptive_router_config: { available_models: ['m'] },
+  pipelines: { router: 'm', schedule: '0 3 * * *', dataset: 'm' },
 }
 
 /** What else an entry of `routeiq.audit.sinks` needs. */
@@ -114,6 +131,11 @@ describe('every active key', () => {
       if (path.includes('access_policies')) set(path.slice(0, 3), { name: 'm', effect: 'deny' })
       if (path.includes('user_header_mappings'))
         set(path.slice(0, 3), { header_name: 'm', litellm_user_role: 'customer' })
+      for (const [at, part] of path.entries()) {
+        const needed = companions[part]
+        const upTo = path[at + 1] === '0' ? at + 2 : at + 1
+        if (needed !== undefined && upTo < path.length) set(path.slice(0, upTo), structuredClone(needed))
+      }
       set(path, value)
       if (path.includes('model_group_alias')) set([...path.slice(0, -1), 'model'], 'm')
       const { config, warnings } = parseConfig(JSON.stringify(tree), { env: {} })

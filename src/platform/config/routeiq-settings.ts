@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import { routeiqAccess } from './access-settings.ts'
 import { auditSettings } from './audit-settings.ts'
+import { learnedRouting } from './learned-routing-settings.ts'
+import { routeiqLedger } from './ledger-settings.ts'
 import { routeiqLimits } from './limit-settings.ts'
+import { routerLoop } from './router-loop-settings.ts'
 import { defaulted, key, section } from './section.ts'
 import { flag, name, names, positiveCount, seconds } from './values.ts'
 
@@ -83,6 +86,24 @@ export const routeiqSettings = section({
   limits: {
     schema: routeiqLimits.prefault({}),
     info: { status: 'active', description: 'How limits and budgets are enforced; see docs/limits.md.' },
+  },
+  ledger: {
+    schema: routeiqLedger.prefault({}),
+    info: { status: 'active', description: 'How calls are booked, read at start; see docs/spend.md.' },
+  },
+  routing: {
+    schema: learnedRouting.prefault({}),
+    info: {
+      status: 'active',
+      description: 'Choosing among models by what is known of the prompt; see docs/learned-routing.md.',
+    },
+  },
+  router_loop: {
+    schema: routerLoop.prefault({}),
+    info: {
+      status: 'active',
+      description: 'What is learned from use: decisions, feedback, rollouts, drift; see docs/learned-routing-loop.md.',
+    },
   },
   stream_commit_timeout: defaulted(
     seconds,

@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { defaultDeploymentParams } from './deployment-params.ts'
+import { learnedArgs } from './learned-routing-settings.ts'
+import { learnedStrategies, strategyAdvice } from './learned-strategies.ts'
 import { providerBudgets } from './limit-settings.ts'
 import { allowedFailsPolicy, fallbackList, retryPolicy } from './router-policies.ts'
-import { defaulted, ignored, key, later, laterControl, required, section } from './section.ts'
+import { advice, defaulted, ignored, key, later, laterControl, required, section } from './section.ts'
 import { count, flag, name, names, positiveCount, seconds, secret } from './values.ts'
 
 const redisNodes = z.array(z.object({ host: name, port: positiveCount })).min(1)
@@ -14,7 +16,11 @@ export const routingStrategies = [
   'cost-based-routing',
   'usage-based-routing',
   'usage-based-routing-v2',
+  ...learnedStrategies,
 ] as const
+
+const routingStrategy = z.enum(routingStrategies)
+advice.set(routingStrategy, strategyAdvice)
 
 export type RoutingStrategy = (typeof routingStrategies)[number]
 
@@ -44,6 +50,7 @@ const strategyArgs = section({
     { default: 0 },
   ),
   max_latency_list_size: key(positiveCount, 'Measurements kept per deployment.', { default: 10 }),
+  ...learnedArgs,
 })
 
 const aliasTarget = z.union([
@@ -75,11 +82,11 @@ export const reliability = {
 export const routerSettings = section(
   {
     routing_strategy: defaulted(
-      z.enum(routingStrategies),
+      routingStrategy,
       'simple-shuffle',
-      'How a deployment is chosen inside a group.',
+      'How a deployment is chosen inside a group. The learned ones choose among models: docs/learned-routing.md.',
     ),
-    routing_strategy_args: key(strategyArgs, 'Settings of latency-based-routing; see below.'),
+    routing_strategy_args: key(strategyArgs, 'Settings of latency-based-routing and of learned strategies; see below.'),
     ...reliability,
     timeout: key(seconds, 'Longest time for a call; beats litellm_settings.request_timeout.', {
       default: 600,

@@ -30,6 +30,9 @@ export interface SectionInfo {
 /** Zod object → its keys' metadata. The one place where status, description, unit and default are kept. */
 export const sections = new WeakMap<z.core.$ZodType, SectionInfo>()
 
+/** Values a choice does not have but configs of other systems may bring: what to write in their place. */
+export const advice = new WeakMap<z.core.$ZodType, ReadonlyMap<string, string>>()
+
 export interface Key<S extends z.ZodType = z.ZodType> {
   readonly schema: S
   readonly info: KeyInfo

@@ -50,6 +50,7 @@ export const catalogue = {
   // Limits.
   rate_limit_exceeded: entry(429, 'rate_limit_error', 'rate_limit_error', true),
   budget_exceeded: entry(429, 'budget_exceeded', 'rate_limit_error'),
+  no_model_fits: entry(400, 'invalid_request_error', 'invalid_request_error'),
   no_deployment_available: entry(429, 'rate_limit_error', 'rate_limit_error', true),
   overloaded: entry(503, 'server_error', 'overloaded_error', true),
   limits_unavailable: entry(503, 'server_error', 'overloaded_error', true),

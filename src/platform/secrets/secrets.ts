@@ -152,6 +152,16 @@ export class Secrets {
       }))
   }
 
+  /** Whether the configured manager takes virtual keys. */
+  get storesVirtualKeys(): boolean {
+    return this.#writer()?.write !== undefined
+  }
+
+  /** A virtual key of this alias would take the place of a secret that the configuration uses. */
+  reservedForConfig(alias: string): boolean {
+    return this.#entries.has(`os.environ/${this.#prefixed(alias)}`)
+  }
+
   /**
    * Stores a secret in the configured manager, under the prefix for virtual keys. @returns false where none takes them.
    * @throws SecretUnavailable
@@ -160,6 +170,7 @@ export class Secrets {
     const write = this.#writer()?.write
     if (write === undefined) return false
     const { description, tags } = this.#source?.settings.keyManagement ?? {}
+    if (this.reservedForConfig(alias)) throw new SecretUnavailable('its name is that of a secret of the configuration.')
     await write(this.#prefixed(alias), value, note ?? { description, tags })
     return true
   }
@@ -167,7 +178,7 @@ export class Secrets {
   /** @throws SecretUnavailable */
   async removeVirtualKey(alias: string): Promise<boolean> {
     const remove = this.#writer()?.remove
-    if (remove === undefined) return false
+    if (remove === undefined || this.reservedForConfig(alias)) return false
     await remove(this.#prefixed(alias))
     return true
   }

@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads'
 import type { Kysely } from 'kysely'
 import type { Tables } from './tables.ts'
 
@@ -13,6 +14,11 @@ export interface Store {
   readonly description: string
   /** False while the last contact failed; a background probe (every second) turns it true again. */
   readonly available: boolean
+  /**
+   * SQLite in a file: runs a module in the thread that writes to it, see `sqlite/guests.ts`.
+   * @throws StoreUnavailable
+   */
+  readonly invite?: (module: URL, settings: unknown) => MessagePort
   /** Waits for what runs, then lets go of the database. Queries after it fail with `StoreUnavailable`. */
   close(): Promise<void>
 }

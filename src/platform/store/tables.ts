@@ -1,11 +1,12 @@
 import type { Generated } from 'kysely'
+import type { LearningTables } from './learning-tables.ts'
 
 /**
  * Columns of every table. Conventions on both databases: ids and names are text, times are epoch milliseconds, money is
  * integer nano-dollars, flags are 0 or 1, JSON is text. What is searched, joined or summed has a column; every other
  * field of an object is in `settings`, under LiteLLM's field name.
  */
-export interface Tables {
+export interface Tables extends LearningTables {
   keys: KeyRow & SpendPeriod
   deprecated_keys: DeprecatedKeyRow
   teams: TeamRow & SpendPeriod
@@ -29,6 +30,7 @@ export interface Tables {
   ledger: LedgerRow
   ledger_bodies: LedgerBodyRow
   daily_spend: DailySpendRow
+  daily_totals: DailyTotalRow
   daily_errors: DailyErrorRow
   audit: AuditRow
   sink_cursors: SinkCursorRow
@@ -298,20 +300,8 @@ export interface LedgerBodyRow {
   expires_at: number
 }
 
-/**
- * Sums at ingest: one row per day, entity and combination of what was called. `entity` is one of `all`, `user`, `team`,
- * `team_member` (`<team>/<user>`), `organization`, `end_user`, `tag`, `agent`, `project`; the id is empty for `all`, and for
- * the calls of no `user` and no `team`.
- */
-export interface DailySpendRow {
-  date: string
-  entity: string
-  entity_id: string
-  token: string
-  model: string
-  model_group: string
-  provider: string
-  route: string
+/** What is summed at ingest. */
+export interface DailySums {
   requests: number
   failed_requests: number
   cost: number
@@ -325,6 +315,38 @@ export interface DailySpendRow {
   cached_output_tokens: number
   /** Milliseconds of duration, summed. */
   duration_ms: number
+}
+
+/**
+ * One row per day, entity, key and combination of what was called. `entity` is one of `all`, `user`, `team`,
+ * `team_member` (`<team>/<user>`), `organization`, `end_user`, `tag`, `agent`, `project`; the id is empty for `all`, and for
+ * the calls of no `user` and no `team`. Calls for many customers or with many tags share a key: `every_end_user` and
+ * `every_tag` sum those of all ids, once for each tag of a call.
+ */
+export interface DailySpendRow extends DailySums {
+  date: string
+  entity: string
+  entity_id: string
+  token: string
+  model: string
+  model_group: string
+  provider: string
+  route: string
+}
+
+/**
+ * The same without keys, by day first: for reports that tell no keys apart. Two kinds of rows. What was called, whoever
+ * called: entity `all`, `every_organization`, `every_project`, `every_agent`, `every_end_user`, `every_tag`, with an empty id.
+ * Who called, whatever it was: entity `user`, `team`, `organization`, … with its id, and nothing in the other columns.
+ */
+export interface DailyTotalRow extends DailySums {
+  date: string
+  entity: string
+  entity_id: string
+  model: string
+  model_group: string
+  provider: string
+  route: string
 }
 
 /** Failed calls by day and kind of failure, counted at ingest. Key: all columns but `requests`. */

@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer } from '../../platform/node-http.ts'
 import type { ChatChunk, ChatRequest, Delta, FinishReason, Usage } from '../../translate/openai/types.ts'
 import { countChatTokens, countTokens } from '../../translate/token-count.ts'
 import { type DemoAnswer, demoAnswer } from './answer.ts'

@@ -25,6 +25,7 @@ const gatewayFields: ReadonlySet<string> = new Set([
   'enable_json_schema_validation', 'no-log', 'turn_off_message_logging', 'callbacks', 'success_callback',
   'failure_callback', 'target_model_names', 'merge_reasoning_content_in_choices', 'proxy_server_request', 'secret_fields',
   'tenant_id', 'client_id', 'client_secret', 'rpm', 'tpm', 'weight', 'order', 'max_parallel_requests',
+  'routeiq',
 ])
 
 const gatewayPrefixes = [

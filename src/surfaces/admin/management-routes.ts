@@ -7,6 +7,10 @@ import { keyRoutes } from './keys/routes.ts'
 import { modelRoutes } from './models/routes.ts'
 import { organizationRoutes } from './organizations/routes.ts'
 import { policyRoutes } from './policies/routes.ts'
+import { defaultRoutes } from './settings/default-routes.ts'
+import { fallbackRoutes } from './settings/fallback-routes.ts'
+import { settingsRoutes } from './settings/routes.ts'
+import { providerBudgetRoutes } from './spenders/provider-budget-routes.ts'
 import { spenderRoutes } from './spenders/routes.ts'
 import { teamRoutes } from './teams/routes.ts'
 import { userRoutes } from './users/routes.ts'
@@ -20,6 +24,10 @@ export function managementRoutes(gateway: Gateway, management: Management, all: 
     ...organizationRoutes(management),
     ...spenderRoutes(management),
     ...modelRoutes(gateway, management),
+    ...fallbackRoutes(gateway, management),
+    ...settingsRoutes(gateway, management),
+    ...defaultRoutes(gateway, management),
+    ...providerBudgetRoutes(gateway, management),
     ...policyRoutes(gateway, management, all),
     ...accessRoutes(gateway, management),
     ...auditRoutes(management),

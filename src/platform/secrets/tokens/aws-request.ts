@@ -1,5 +1,4 @@
 import { createHash, createHmac } from 'node:crypto'
-import { SignatureV4 } from '@smithy/signature-v4'
 import type { OutboundResponse } from '../../security/outbound.ts'
 import { SecretUnavailable } from '../backend.ts'
 import { callFor, type Environment, type SecretServices, setting } from '../call.ts'
@@ -54,9 +53,10 @@ export interface Unsigned {
   readonly epoch: () => number
 }
 
-/** The headers of a request with AWS's signature, version 4. */
+/** The headers of a request with AWS's signature, version 4. The library is loaded with the first one. */
 export async function signed(request: Unsigned): Promise<Record<string, string>> {
   const { url, identity } = request
+  const { SignatureV4 } = await import('@smithy/signature-v4')
   const signer = new SignatureV4({
     service: request.service,
     region: request.region,

@@ -23,7 +23,9 @@ const maxText = 0xffff
 const forever: Window = { kind: 'forever' }
 
 /** Grows to the largest message so far. */
-let buffer = Buffer.allocUnsafe(64 * 1024)
+let buffer = Buffer.allocUnsafeSlow(64 * 1024)
+/** The same bytes: V8 writes and reads numbers through a view in place, through `Buffer` with a call each. */
+let view = new DataView(buffer.buffer)
 let at = 0
 
 /** @throws RangeError for an id or key too long to be one */
@@ -84,10 +86,10 @@ function head(code: number, id: string): void {
 
 function encodeItem(key: string, window: Window, limit: number, amount: number, seed: number, flags: number): void {
   reserve(33)
-  buffer.writeDoubleLE(limit, at)
-  buffer.writeDoubleLE(amount, at + 8)
-  buffer.writeDoubleLE(window.kind === 'rate' ? window.ms : window.kind === 'until' ? window.at : 0, at + 16)
-  buffer.writeDoubleLE(seed, at + 24)
+  view.setFloat64(at, limit, true)
+  view.setFloat64(at + 8, amount, true)
+  view.setFloat64(at + 16, window.kind === 'rate' ? window.ms : window.kind === 'until' ? window.at : 0, true)
+  view.setFloat64(at + 24, seed, true)
   buffer[at + 32] = kinds[window.kind] + flags
   at += 33
   text(key)
@@ -98,7 +100,7 @@ function text(value: string): void {
   reserve(2 + 3 * value.length)
   const length = buffer.write(value, at + 2)
   if (length > maxText) throw new RangeError(`a key or id of ${length} bytes; ${maxText} are the most`)
-  buffer.writeUInt16LE(length, at)
+  view.setUint16(at, length, true)
   at += 2 + length
 }
 
@@ -110,47 +112,49 @@ function byte(value: number): void {
 function short(value: number): void {
   if (value > maxText) throw new RangeError(`a lease of ${value} items; ${maxText} are the most`)
   reserve(2)
-  at = buffer.writeUInt16LE(value, at)
+  view.setUint16(at, value, true)
+  at += 2
 }
 
 function double(value: number): void {
   reserve(8)
-  at = buffer.writeDoubleLE(value, at)
+  view.setFloat64(at, value, true)
+  at += 8
 }
 
 function reserve(bytes: number): void {
   if (at + bytes <= buffer.length) return
-  const larger = Buffer.allocUnsafe(Math.max(2 * buffer.length, at + bytes))
+  const larger = Buffer.allocUnsafeSlow(Math.max(2 * buffer.length, at + bytes))
   buffer.copy(larger, 0, 0, at)
   buffer = larger
+  view = new DataView(larger.buffer)
 }
 
 /** @throws RangeError when the answer is not one to these operations */
 export function decodeAnswers(answer: Buffer, operations: readonly Operation[]): Answers {
+  const bytes = new DataView(answer.buffer, answer.byteOffset, answer.length)
   const answers: (Reserved | CounterValue)[] = []
   let from = 0
-  const values = (items: readonly LeaseItem[]): CounterValue[] => {
-    const list: CounterValue[] = []
-    for (let i = 0; i < items.length; i++) {
-      list.push(valueAt(answer, from))
-      from += 24
-    }
+  const values = (count: number): CounterValue[] => {
+    const list = new Array<CounterValue>(count)
+    for (let i = 0; i < count; i++) list[i] = valueAt(bytes, from + 24 * i)
+    from += 24 * count
     return list
   }
-  const reserved = (items: readonly LeaseItem[]): Reserved => {
-    const code = answer[from++]
+  const reserved = ({ length }: readonly LeaseItem[]): Reserved => {
+    const code = bytes.getUint8(from++)
     switch (code) {
       case 1:
-        return { granted: true, values: values(items) }
+        return { granted: true, values: values(length) }
       case 2: {
-        const item = answer.readUInt16LE(from)
+        const item = bytes.getUint16(from, true)
         from += 2
-        const all = values(items)
+        const all = values(length)
         return { granted: false, item, value: all[item] as CounterValue, values: all }
       }
       case 3: {
-        const unseeded = Array.from({ length: answer.readUInt16LE(from) }, (_, i) =>
-          answer.readUInt16LE(from + 2 + 2 * i),
+        const unseeded = Array.from({ length: bytes.getUint16(from, true) }, (_, i) =>
+          bytes.getUint16(from + 2 + 2 * i, true),
         )
         from += 2 + 2 * unseeded.length
         return { unseeded }
@@ -164,18 +168,18 @@ export function decodeAnswers(answer: Buffer, operations: readonly Operation[]):
   for (const operation of operations) {
     if (operation.what === 'reserve') answers.push(reserved(operation.items))
     else if (operation.what === 'read') {
-      answers.push(valueAt(answer, from))
+      answers.push(valueAt(bytes, from))
       from += 24
     }
   }
   return answers
 }
 
-function valueAt(answer: Buffer, from: number): CounterValue {
-  const end = answer.readDoubleLE(from + 16)
+function valueAt(answer: DataView, from: number): CounterValue {
+  const end = answer.getFloat64(from + 16, true)
   return {
-    used: answer.readDoubleLE(from),
-    reserved: answer.readDoubleLE(from + 8),
+    used: answer.getFloat64(from, true),
+    reserved: answer.getFloat64(from + 8, true),
     resetAt: end === 0 ? undefined : end,
   }
 }

@@ -90,6 +90,6 @@ function poolConfig(options: PostgresOptions, url: DatabaseUrl): PoolConfig {
     statement_timeout: statementTimeoutMs,
     lock_timeout: options.lockTimeoutMs ?? 10_000,
     idle_in_transaction_session_timeout: options.idleTransactionTimeoutMs ?? 30_000,
-    options: `-c search_path="${url.schema}" ${url.options}`.trim(),
+    options: `-c search_path="${url.schema}" -c jit=off ${url.options}`.trim(),
   }
 }

@@ -1,9 +1,10 @@
 /**
  * Entry of a worker thread that owns one SQLite connection and answers statements one by one. It loads nothing but
- * `node:sqlite`: about 10 MB and 15 ms per thread, most of it the thread itself (Node 24, Linux).
+ * `node:sqlite`, and what its guests need: about 11 MB and 15 ms per thread, most of it the thread itself (Node 24, Linux).
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import { type Arrival, Guests } from './guests.ts'
 import { openDatabase, retryWhileBusy, threadError } from './open-database.ts'
 import { type Answer, closeThread, type Opened, type Statement, type ThreadSettings } from './protocol.ts'
 import { columnsOf, StatementCache } from './statement-cache.ts'
@@ -62,24 +63,31 @@ function optimize(db: DatabaseSync): void {
   }
 }
 
+function answer(db: DatabaseSync, cache: StatementCache, message: Statement): Answer {
+  try {
+    // Inside a transaction the lock is ours already, and what went before must not be repeated.
+    return db.isTransaction
+      ? run(db, cache, message)
+      : retryWhileBusy(settings.busyTimeoutMs, () => run(db, cache, message))
+  } catch (error) {
+    return { id: message.id, error: threadError(error) }
+  }
+}
+
 function serve(db: DatabaseSync, port: NonNullable<typeof parentPort>): void {
   const cache = new StatementCache(db)
-  port.on('message', (message: Statement | typeof closeThread) => {
+  const guests = new Guests(() => db.isTransaction)
+  port.on('message', (message: Statement | Arrival | typeof closeThread) => {
     if (message === closeThread) {
+      guests.dismiss()
       if (!settings.readOnly) optimize(db)
       db.close()
       port.close()
-      return
-    }
-    try {
-      // Inside a transaction the lock is ours already, and what went before must not be repeated.
-      port.postMessage(
-        db.isTransaction
-          ? run(db, cache, message)
-          : retryWhileBusy(settings.busyTimeoutMs, () => run(db, cache, message)),
-      )
-    } catch (error) {
-      port.postMessage({ id: message.id, error: threadError(error) } satisfies Answer)
+    } else if ('guest' in message) {
+      void guests.welcome(message)
+    } else {
+      port.postMessage(answer(db, cache, message))
+      guests.statementDone()
     }
   })
 }

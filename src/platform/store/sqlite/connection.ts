@@ -1,5 +1,6 @@
-import { Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { StoreUnavailable } from '../store.ts'
+import type { Arrival } from './guests.ts'
 import { type Answer, closeThread, type Opened, type ThreadSettings } from './protocol.ts'
 import { fromThread } from './sqlite-error.ts'
 
@@ -71,6 +72,11 @@ export class Connection {
     return this.#failure === undefined
   }
 
+  /** Nothing was sent to it that it has not answered. */
+  get idle(): boolean {
+    return this.#waiting.size === 0
+  }
+
   /** For how long the statement that runs now has been running, milliseconds; 0 when idle or still being opened. */
   get busyFor(): number {
     return this.#waiting.size === 0 || !this.#isOpen ? 0 : performance.now() - this.#busySince
@@ -91,6 +97,15 @@ export class Connection {
       this.#waiting.set(id, { resolve, reject })
       this.#worker.postMessage({ id, sql, parameters })
     })
+  }
+
+  /** Runs a module in the thread, see `guests.ts`. The port closes when one of both ends. @throws StoreUnavailable */
+  invite(module: URL, settings: unknown): MessagePort {
+    if (this.#failure !== undefined) throw this.#failure
+    const { port1, port2 } = new MessageChannel()
+    const arrival: Arrival = { guest: module.href, settings, port: port2 }
+    this.#worker.postMessage(arrival, [port2])
+    return port1
   }
 
   /** Ends it as it is; SQLite rolls back what was open. */

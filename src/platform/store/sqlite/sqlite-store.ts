@@ -32,6 +32,9 @@ export async function openSqlite(options: MemoryOptions | SqliteOptions): Promis
     get available() {
       return availability.available
     },
+    ...(options.kind === 'sqlite' && {
+      invite: (module: URL, settings: unknown) => connections.writer.invite(module, settings),
+    }),
     async close() {
       availability.stop()
       await connections.close()

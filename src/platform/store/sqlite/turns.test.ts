@@ -43,4 +43,24 @@ describe('turns', () => {
     giveBack()
     await Promise.all(waiting)
   })
+
+  it('are shared by those who only read, until somebody wants one alone', async () => {
+    const turns = new Turns()
+    const [first, second] = [turns.share(), turns.share()]
+    const order: string[] = []
+    const alone = turns.take().then(giveBack => {
+      order.push('alone')
+      return giveBack
+    })
+    expect(turns.share()).toBeUndefined()
+    first?.()
+    await new Promise(resolve => setImmediate(resolve))
+    order.push('second')
+    second?.()
+    const giveBack = await alone
+    expect(order).toEqual(['second', 'alone'])
+    expect(turns.share()).toBeUndefined()
+    giveBack()
+    expect(turns.share()).toBeTypeOf('function')
+  })
 })

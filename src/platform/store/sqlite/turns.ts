@@ -5,9 +5,14 @@ const maxWaiting = 10_000
 /** Milliseconds a writer waits for its turn. */
 const patience = 30_000
 
-/** One at a time, first come first served: a connection belongs to one transaction or statement. */
+/**
+ * One at a time, first come first served: a connection belongs to one transaction or statement. Short reads may use it
+ * together, while nobody wants it for himself.
+ */
 export class Turns {
   #taken = false
+  /** Those who share the turn that is taken. */
+  #sharers = 0
   readonly #waiting = new Set<() => void>()
 
   /** Resolves with what gives the turn back; call it once. */
@@ -30,6 +35,16 @@ export class Turns {
       }, patience)
       this.#waiting.add(next)
     })
+  }
+
+  /** A turn with others that read, given back with what is returned; undefined while somebody has or wants one alone. */
+  share(): (() => void) | undefined {
+    if ((this.#taken && this.#sharers === 0) || this.#waiting.size > 0) return undefined
+    this.#taken = true
+    this.#sharers++
+    return () => {
+      if (--this.#sharers === 0) this.#give()
+    }
   }
 
   readonly #give = (): void => {

@@ -95,12 +95,14 @@ export function keyRoutes(management: Management): Route[] {
         key: z.string().nullish(),
         new_key: z.string().max(500).nullish(),
         grace_period: z.string().max(20).nullish().meta({ description: 'How long the old secret still works: `24h`.' }),
+        new_master_key: z.string().nullish().meta({ description: 'Refused: see docs/governance.md.' }),
       }),
       response: generatedKey,
       handle: ({ params, body, ...caller }) => {
+        if (body.new_master_key != null) throw masterKeyIsConfigured()
         const key = params.key ?? body.key
         if (key == null) throw new GatewayError('missing_field', "'key' is required.", { param: 'key' })
-        const { key: _named, ...changes } = body
+        const { key: _named, new_master_key: _refused, ...changes } = body
         return keys.regenerate(caller, key, changes) as Promise<z.input<typeof generatedKey>>
       },
     }),
@@ -113,6 +115,19 @@ export function keyRoutes(management: Management): Route[] {
       response: keyObject,
       handle: ({ params, body, ...caller }) =>
         keys.resetSpend(caller, params.key, body.reset_to) as Promise<z.input<typeof keyObject>>,
+    }),
+    apiRoute({
+      ...write,
+      writes: false,
+      paths: ['/key/health'],
+      summary: 'Whether the integrations that the calling key names are in order',
+      response: z.object({
+        key: z.enum(['healthy', 'unhealthy']),
+        logging_callbacks: z
+          .object({ callbacks: z.array(z.string()), status: z.enum(['healthy', 'unhealthy']), details: z.string() })
+          .nullable(),
+      }),
+      handle: ({ principal }) => healthOf(principal.metadata['logging']),
     }),
     ...(['block', 'unblock'] as const).map(verb =>
       apiRoute({
@@ -219,6 +234,13 @@ export function keyRoutes(management: Management): Route[] {
   ]
 }
 
+const masterKeyIsConfigured = (): GatewayError =>
+  new GatewayError(
+    'invalid_request',
+    "The master key is not changed here: set general_settings.master_key (and LITELLM_SALT_KEY where it took the salt key's place), then call POST /credentials/migrate-encryption.",
+    { param: 'new_master_key' },
+  )
+
 /** Each key for itself: what fails does not hold up the rest. */
 export function bulkUpdate(keys: Keys, path: string): Route {
   const response = z.object({
@@ -260,4 +282,16 @@ export function bulkUpdate(keys: Keys, path: string): Route {
 function ifMissing(error: unknown): undefined {
   if (error instanceof GatewayError && error.code === 'not_found') return undefined
   throw error
+}
+
+/** `metadata.logging` of a key or its team: `[{callback_name, …}]`. None of them is served yet, which a key should hear. */
+function healthOf(logging: unknown) {
+  const callbacks = (Array.isArray(logging) ? logging : []).flatMap((entry: unknown) => {
+    const name =
+      typeof entry === 'object' && entry !== null ? (entry as { callback_name?: unknown }).callback_name : null
+    return typeof name === 'string' ? [name] : []
+  })
+  if (callbacks.length === 0) return { key: 'healthy' as const, logging_callbacks: null }
+  const details = 'This version sends nothing to integrations that keys name.'
+  return { key: 'unhealthy' as const, logging_callbacks: { callbacks, status: 'unhealthy' as const, details } }
 }

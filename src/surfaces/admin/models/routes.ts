@@ -19,7 +19,7 @@ const listed = z.looseObject({ model_name: z.string(), litellm_params: record, m
 type Listed = z.input<typeof listed>
 
 export function modelRoutes(gateway: Gateway, management: Management): Route[] {
-  return [...storedModelRoutes(management), ...viewRoutes(gateway), ...credentialRoutes(management)]
+  return [...storedModelRoutes(management), ...viewRoutes(gateway), ...credentialRoutes(gateway, management)]
 }
 
 function storedModelRoutes(management: Management): Route[] {
@@ -208,7 +208,7 @@ function groupView(name: string, deployments: readonly Deployment[]) {
   }
 }
 
-function credentialRoutes(management: Management): Route[] {
+function credentialRoutes(gateway: Gateway, management: Management): Route[] {
   const credentials = new Credentials(management, management.cipher)
   const common = { tag: 'credentials', permission: 'admin' } as const
   const credential = z.looseObject({ credential_name: z.string(), credential_info: record })
@@ -244,6 +244,27 @@ function credentialRoutes(management: Management): Route[] {
       params: byName,
       response: credential,
       handle: ({ params }) => credentials.info(params.name) as Promise<Credential>,
+    }),
+    apiRoute({
+      ...common,
+      method: 'GET',
+      paths: ['/credentials/by_model/:id'],
+      summary: 'Which credential values a deployment has of its own; they are never shown',
+      params: z.object({ id: idText }),
+      response: credential,
+      handle: ({ params }) => {
+        const deployment = gateway.snapshot.deployments.find(({ id }) => id === params.id)
+        if (deployment === undefined) {
+          throw new GatewayError('not_found', `There is no deployment '${params.id}'.`)
+        }
+        const { litellm_params: own } = deploymentView(gateway, deployment)
+        const hidden = Object.entries(own).filter(([, value]) => value === '[redacted]')
+        return {
+          credential_name: `${deployment.group}-credential`,
+          credential_values: Object.fromEntries(hidden),
+          credential_info: {},
+        }
+      },
     }),
     apiRoute({
       ...common,

@@ -123,15 +123,17 @@ function projectRoutes(projects: Projects): Route[] {
       response: project,
       handle: ({ body, ...caller }) => projects.create(caller, body) as Promise<Shown>,
     }),
-    apiRoute({
-      ...common,
-      method: 'POST',
-      paths: ['/project/update'],
-      summary: 'Change a project',
-      body: z.object({ ...fields, project_id: idText }),
-      response: project,
-      handle: ({ body, ...caller }) => projects.update(caller, body.project_id, body) as Promise<Shown>,
-    }),
+    ...(['POST', 'PATCH'] as const).map(method =>
+      apiRoute({
+        ...common,
+        method,
+        paths: ['/project/update'],
+        summary: 'Change a project',
+        body: z.object({ ...fields, project_id: idText }),
+        response: project,
+        handle: ({ body, ...caller }) => projects.update(caller, body.project_id, body) as Promise<Shown>,
+      }),
+    ),
     apiRoute({
       ...common,
       method: 'DELETE',

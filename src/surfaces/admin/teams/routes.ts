@@ -79,17 +79,20 @@ function objectRoutes(teams: Teams): Route[] {
       response: team,
       handle: ({ body, ...caller }) => teams.create(caller, body) as Promise<Team>,
     }),
-    apiRoute({
-      ...write,
-      paths: ['/team/update'],
-      summary: 'Change a team',
-      body: updateTeamRequest,
-      response: z.looseObject({ team_id: z.string(), data: team }),
-      handle: async ({ body, ...caller }) => ({
-        team_id: body.team_id,
-        data: (await teams.update(caller, body)) as Team,
+    ...(['POST', 'PATCH'] as const).map(method =>
+      apiRoute({
+        ...write,
+        method,
+        paths: ['/team/update'],
+        summary: 'Change a team',
+        body: updateTeamRequest,
+        response: z.looseObject({ team_id: z.string(), data: team }),
+        handle: async ({ body, ...caller }) => ({
+          team_id: body.team_id,
+          data: (await teams.update(caller, body)) as Team,
+        }),
       }),
-    }),
+    ),
     apiRoute({
       tag,
       method: 'PATCH',
@@ -290,6 +293,31 @@ function settingRoutes(teams: Teams): Route[] {
           team_id: query.team_id,
           team_member_permissions: [...permissionsOf(row)],
           all_available_permissions: [...memberPermissions],
+        }
+      },
+    }),
+    apiRoute({
+      ...write,
+      permission: 'admin',
+      paths: ['/team/permissions_bulk_update'],
+      summary: 'Let members of several teams, or of all, do more; what they may do already stays',
+      body: z
+        .object({
+          permissions: z.array(z.enum(memberPermissions)).min(1),
+          team_ids: z.array(z.string().min(1).max(255)).min(1).max(1000).nullish(),
+          apply_to_all_teams: z.boolean().default(false),
+        })
+        .refine(
+          body => (body.team_ids != null) !== body.apply_to_all_teams,
+          'give either team_ids or apply_to_all_teams',
+        ),
+      response: z.object({ message: z.string(), teams_updated: z.int(), permissions_appended: z.array(z.string()) }),
+      handle: async ({ body, ...caller }) => {
+        const updated = await teams.appendPermissions(caller, body.permissions, body.team_ids ?? undefined)
+        return {
+          message: `Permissions of ${updated} teams updated`,
+          teams_updated: updated,
+          permissions_appended: body.permissions,
         }
       },
     }),

@@ -1,0 +1,71 @@
+import { DatasetError } from '../../learning/dataset/problems.ts'
+import { GatewayError } from '../../platform/errors/gateway-error.ts'
+import { Misuse } from './misuse.ts'
+import { type Output, processOutput } from './output.ts'
+
+const usage = `routeiq router: learn which model answers which prompt best, and for what money
+
+  routeiq router eval      score routers: on a test file, by cross-validation, or an artifact
+  routeiq router train     train an artifact from data
+  routeiq router compare   one table of all methods over several data files
+  routeiq router dataset   build a dataset from logs, tables and traces; show its card; export it
+  routeiq router inspect   what an artifact holds
+  routeiq router sign      sign an artifact
+  routeiq router probe     put your prompts to your models, score the answers, train
+
+Each explains itself with --help. docs/learned-routing-offline.md has examples.
+Exit code: 0 done, 1 the router is not better than none (--force overrides), 2 nothing could be done.
+`
+
+/** One command under `routeiq router`. */
+export interface Command {
+  readonly usage: string
+  run(argv: readonly string[], env: NodeJS.ProcessEnv, output: Output): Promise<number>
+}
+
+const commands: { readonly [name: string]: () => Promise<Command> } = {
+  eval: async () => (await import('./eval.ts')).evalCommand,
+  train: async () => (await import('./train.ts')).trainCommand,
+  compare: async () => (await import('./compare.ts')).compareCommand,
+  dataset: async () => (await import('./dataset.ts')).datasetCommand,
+  inspect: async () => (await import('./inspect.ts')).inspectCommand,
+  sign: async () => (await import('./sign.ts')).signCommand,
+  probe: async () => (await import('./probe/probe.ts')).probeCommand,
+}
+
+/** `routeiq router …`. @returns the exit code */
+export async function router(
+  [name, ...argv]: readonly string[],
+  env: NodeJS.ProcessEnv,
+  output: Output = processOutput,
+): Promise<number> {
+  if (name === undefined || name === '--help' || name === '-h') {
+    output.out(usage)
+    return name === undefined ? 2 : 0
+  }
+  const load = commands[name]
+  if (load === undefined) {
+    output.err(`routeiq router: unknown command: ${name}\n\n${usage}`)
+    return 2
+  }
+  const command = await load()
+  if (argv.includes('--help') || argv.includes('-h')) {
+    output.out(command.usage)
+    return 0
+  }
+  try {
+    return await command.run(argv, env, output)
+  } catch (error) {
+    output.err(`routeiq router ${name}: ${told(error)}\n`)
+    if (error instanceof Misuse) output.err(`\n${command.usage}`)
+    return 2
+  }
+}
+
+/** What a person can act on is told in a sentence; a defect keeps its stack. */
+function told(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const understood =
+    error instanceof Misuse || error instanceof DatasetError || error instanceof GatewayError || 'code' in error
+  return understood ? error.message : (error.stack ?? error.message)
+}
