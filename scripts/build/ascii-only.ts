@@ -7,9 +7,12 @@ import type { Plugin } from 'rolldown'
 export function asciiOnly(): Plugin {
   return {
     name: 'ascii-only',
-    renderChunk(code) {
-      // Columns behind an escape are off in the source map; lines are right.
-      return { code: code.replace(/[^\0-\x7f]/g, escaped), map: null }
+    // The last step: printing the code, which comes before, turns escapes back into letters.
+    generateBundle(_options, bundle) {
+      for (const chunk of Object.values(bundle)) {
+        // In source maps columns behind an escape are off; lines are right.
+        if (chunk.type === 'chunk') chunk.code = chunk.code.replace(/[^\0-\x7f]/g, escaped)
+      }
     },
   }
 }

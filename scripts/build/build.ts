@@ -8,6 +8,7 @@ import { builtinModules } from 'node:module'
 import { basename, join } from 'node:path'
 import { build } from 'rolldown'
 import { asciiOnly } from './ascii-only.ts'
+import { leftOut } from './left-out.ts'
 import { thirdPartyLicenses } from './third-party-licenses.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -36,7 +37,7 @@ await build({
   },
   platform: 'node',
   external: isExternal,
-  plugins: [asciiOnly(), thirdPartyLicenses()],
+  plugins: [leftOut(), asciiOnly(), thirdPartyLicenses()],
   output: {
     dir: join(root, 'dist'),
     cleanDir: true,

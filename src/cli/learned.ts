@@ -1,8 +1,10 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { loadFunction } from '../governance/authentication/load-function.ts'
 import { readArtifact } from '../learning/artifact/artifact.ts'
 import { ArtifactLibrary } from '../pipeline/routing/learned/artifact-library.ts'
 import { DecisionLog, fileSink } from '../pipeline/routing/learned/decision-log.ts'
 import { LearnedServices } from '../pipeline/routing/learned/learned-services.ts'
+import type { CustomPredict } from '../pipeline/routing/learned/route-policy.ts'
 import { systemClock } from '../platform/clock.ts'
 import type { LoadedConfig } from '../platform/config/load.ts'
 import { LearnedMetrics } from '../platform/telemetry/learned-metrics.ts'
@@ -61,6 +63,34 @@ export function silentLearnedServices(): LearnedServices {
   const silent = (): void => undefined
   const artifacts = new ArtifactLibrary(readArtifact, { onLoaded: silent, onRefused: silent })
   return new LearnedServices(artifacts, systemClock, { decided: silent, passedOver: silent, eventsDropped: silent })
+}
+
+/**
+ * Loads the operator's own routers, for `llmrouter-custom`; the configuration is compiled after that.
+ * @throws GatewayError `config_invalid`
+ */
+export async function loadCustomRouters(
+  learned: LearnedServices,
+  { config }: LoadedConfig,
+  configPath: string | undefined,
+): Promise<void> {
+  const { routing } = config.routeiq
+  const args = [
+    config.router_settings.routing_strategy_args,
+    routing.strategy_args,
+    ...Object.values(routing.routes ?? {}).map(route => route.strategy_args),
+  ]
+  // Those of a configuration that is refused later must not take the place of those in force.
+  const modules = new Map(learned.modules)
+  for (const reference of new Set(args.map(own => own?.module))) {
+    if (reference === undefined) continue
+    const directory = configPath === undefined ? process.cwd() : dirname(configPath)
+    modules.set(
+      reference,
+      (await loadFunction('routing_strategy_args.module', reference, directory)) as unknown as CustomPredict,
+    )
+  }
+  learned.modules = modules
 }
 
 /** What a configuration says of learned routing beyond its routes: whether decisions are kept. */

@@ -1,17 +1,18 @@
-import { spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { Worker } from 'node:worker_threads'
 import { gatewayRecords } from '../learning/decisions/gateway-records.ts'
 import { type Collected, NothingToDeploy, type PipelineSteps, type RunContext } from '../learning/pipeline/steps.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Store } from '../platform/store/store.ts'
+import type { PipelineMessage } from './pipeline-thread.ts'
 
 interface Output {
-  readonly code: number | null
+  readonly code: number
   readonly out: string
   readonly err: string
 }
@@ -22,8 +23,8 @@ const maxOutput = 4_000_000
 const toldLines = 5
 
 /**
- * The steps as commands of this same program, in processes of their own: training takes minutes of processor and a
- * gigabyte of memory, and callers must notice neither. What a person would type is what runs.
+ * The steps as commands of this same program, in a thread of its own and of low priority: training takes minutes of
+ * processor and a gigabyte of memory, and callers must notice neither. What a person would type is what runs.
  */
 export function commandSteps(store: Store, clock: Clock): PipelineSteps {
   const folders = new Map<string, string>()
@@ -61,14 +62,14 @@ export function commandSteps(store: Store, clock: Clock): PipelineSteps {
       const folder = folderOf(collected)
       const out = join(folder, 'artifact.routeiq')
       const data = join(folder, 'data.jsonl.gz')
-      const args = ['train', data, '--out', out, '--no-eval', '--name', run.router, '--threads', '1']
+      const args = ['train', data, '--out', out, '--no-eval', '--name', run.router, '--threads', '0']
       const { code, err } = await command(run, args)
       if (code !== 0) throw new Error(lastLine(err))
       return readFile(out)
     },
     async evaluate(run, collected) {
       const data = join(folderOf(collected), 'data.jsonl.gz')
-      const args = ['eval', '--train', data, '--json', '--threads', '1', '--resamples', '100']
+      const args = ['eval', '--train', data, '--json', '--threads', '0', '--resamples', '100']
       const { code, out, err } = await command(run, args)
       if (code !== 0 && code !== 1) throw new Error(lastLine(err))
       return evaluationOf(JSON.parse(out) as EvaluatedJson)
@@ -97,29 +98,52 @@ function evaluationOf({ gate }: EvaluatedJson) {
   }
 }
 
-/** Runs `routeiq router …` at low priority. What it says is progress; its end is awaited, or brought about by the signal. */
-function command(run: RunContext, args: readonly string[]): Promise<Output> {
-  const script = process.argv[1] ?? ''
-  const child = spawn('nice', ['-n', '10', process.execPath, ...process.execArgv, script, 'router', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    signal: run.signal,
-    // A process of its own: nothing of a cluster's worker, no key of the gateway.
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: process.env['TMPDIR'] },
+/** A data set in memory and what is fitted to it; one that needs more ends its thread and not the gateway. */
+const resourceLimits = { maxOldGenerationSizeMb: 2048 }
+
+/** The sources run as they are, the release is compiled: the thread's file has the extension of this one. */
+const threadFile = new URL(`./pipeline-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
+
+/** Runs `routeiq router …` in a thread. What it says is progress; its end is awaited, or brought about by the signal. */
+async function command(run: RunContext, args: readonly string[]): Promise<Output> {
+  run.signal.throwIfAborted()
+  const thread = new Worker(threadFile, {
+    workerData: { args },
+    env: {},
+    // Not the flags of this process.
+    execArgv: [],
+    resourceLimits,
+    name: 'router pipeline',
   })
+  const stop = (): void => void thread.terminate()
+  run.signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await outputOf(thread, run)
+  } finally {
+    run.signal.removeEventListener('abort', stop)
+    await thread.terminate()
+  }
+}
+
+function outputOf(thread: Worker, run: RunContext): Promise<Output> {
   return new Promise((resolve, reject) => {
     let out = ''
     let err = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      if (out.length < maxOutput) out += text
+    thread.on('message', (message: PipelineMessage) => {
+      switch (message.type) {
+        case 'out':
+          if (out.length < maxOutput) out += message.text
+          break
+        case 'err':
+          err = (err + message.text).slice(-20_000)
+          break
+        case 'ended':
+          for (const line of err.trim().split('\n').slice(-toldLines)) run.progress(line)
+          resolve({ code: message.code, out, err })
+      }
     })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      err = (err + text).slice(-20_000)
-    })
-    child.on('error', reject)
-    child.on('close', code => {
-      for (const line of err.trim().split('\n').slice(-toldLines)) run.progress(line)
-      resolve({ code, out, err })
-    })
+    thread.once('error', reject)
+    thread.once('exit', () => reject(run.signal.reason ?? new Error('the thread ended before its work')))
   })
 }
 

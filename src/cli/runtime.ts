@@ -30,7 +30,7 @@ import {
   recordDenial,
   startKeyRotation,
 } from './governance.ts'
-import { applyLearned, learnedServices } from './learned.ts'
+import { applyLearned, learnedServices, loadCustomRouters } from './learned.ts'
 import { openLoop, type RunningLoop } from './learning.ts'
 import { Reloader } from './reloader.ts'
 import { watchSecrets } from './secrets.ts'
@@ -92,6 +92,7 @@ export async function createRuntime(
       )
     },
   })
+  await loadCustomRouters(learned, loaded, options.configPath)
   const snapshot = compileSnapshot(loaded, given?.version ?? 1, services)
   loaded.secrets?.adopt()
   const denials = new DenialLog({
@@ -181,6 +182,7 @@ export async function createRuntime(
       applyLearned(learned, applied, options.configPath)
     },
     async next => {
+      await loadCustomRouters(learned, next, options.configPath)
       const prepared = await authentication.prepare(authenticationConfig(next, options.configPath))
       return () => authentication.adopt(prepared)
     },

@@ -16,6 +16,7 @@ import { resetSpend } from '../../src/governance/ledger/spend-reset.ts'
 import { Secret } from '../../src/platform/security/secret.ts'
 import { openStore } from '../../src/platform/store/open-store.ts'
 import { type Store, StoreUnavailable } from '../../src/platform/store/store.ts'
+import type { DailySpendRow } from '../../src/platform/store/tables.ts'
 import { inTransaction } from '../../src/platform/store/transaction.ts'
 import { type Service, services, startPostgres } from '../harness/services.ts'
 
@@ -418,6 +419,39 @@ describe.each(stores)('on $name', ({ name, available }) => {
       await fresh.close()
     })
 
+    /** Sums without keys, and of every id, are the sums by key added up. */
+    async function expectTotals(fresh: Store, sums: readonly DailySpendRow[]): Promise<void> {
+      const every = new Map<string, Record<string, string | number>>()
+      const add = (into: Map<string, Record<string, string | number>>, row: Record<string, string | number>): void => {
+        const { date, entity, entity_id, token = '', model, model_group, provider, route, ...numbers } = row
+        const key = JSON.stringify({ date, entity, entity_id, token, model, model_group, provider, route })
+        const known = into.get(key)
+        const both = Object.entries(numbers).map(([name, value]) => [name, Number(value) + Number(known?.[name] ?? 0)])
+        into.set(key, Object.fromEntries(both))
+      }
+      const totals = new Map<string, Record<string, string | number>>()
+      const nothing = { model: '', model_group: '', provider: '', route: '' }
+      for (const row of sums) {
+        if (row.entity.startsWith('every_')) continue
+        const { token: _, ...called } = row
+        if (row.entity !== 'all') add(totals, { ...called, ...nothing })
+        if (row.entity === 'all') add(totals, called)
+        else if (!['user', 'team', 'team_member'].includes(row.entity)) {
+          add(totals, { ...called, entity: `every_${row.entity}`, entity_id: '' })
+        }
+        if (row.entity === 'tag' || row.entity === 'end_user') {
+          add(every, { ...row, entity: `every_${row.entity}`, entity_id: '' })
+        }
+      }
+      const found = (list: readonly object[]): Map<string, Record<string, string | number>> => {
+        const map = new Map<string, Record<string, string | number>>()
+        for (const row of list) add(map, row as Record<string, string | number>)
+        return map
+      }
+      expect(found(sums.filter(row => row.entity.startsWith('every_')))).toEqual(every)
+      expect(found(await fresh.db.selectFrom('daily_totals').selectAll().execute())).toEqual(totals)
+    }
+
     async function expectSums(fresh: Store, all: readonly SpendRecord[]): Promise<void> {
       const total = (of: readonly SpendRecord[]) => ({
         requests: of.length,
@@ -469,6 +503,7 @@ describe.each(stores)('on $name', ({ name, available }) => {
           expect(sums).toEqual(total(expected.get([date, entity_id, token, model, model_group].join()) ?? []))
         }
       }
+      await expectTotals(fresh, rows)
       for (const [table, column, idsOf] of [
         ['keys', 'token', (given: SpendRecord) => [given.caller.token]],
         ['teams', 'team_id', (given: SpendRecord) => [given.caller.teamId]],

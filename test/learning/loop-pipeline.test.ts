@@ -37,7 +37,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-// Trains and cross-validates for real, in processes of low priority: ten seconds of an idle processor, minutes of a busy one.
+// Trains and cross-validates for real, in a thread of low priority: ten seconds of an idle processor, minutes of a busy one.
 it('a run collects, trains, evaluates, passes its gate and puts the artifact into force', {
   timeout: 240_000,
 }, async () => {

@@ -39,6 +39,7 @@ async function time(probe: () => Promise<true | undefined>): Promise<number> {
   return performance.now() - from
 }
 
+// Starts PostgreSQL, Redis and three gateways, and waits for a dead one's lock: half a minute on a busy machine.
 describe.skipIf(!services.postgres || !services.redis)('two replicas over PostgreSQL and Redis', () => {
   let postgres: Service
   let redis: Service

@@ -85,7 +85,7 @@ describe('a strategy that learned', () => {
   it('a custom module decides; one that throws is passed over and counted', async () => {
     const module = files.put(
       'custom.mjs',
-      `export const predict = (prompt, models) => {
+      `export default (prompt, models) => {
         if (prompt.text.includes('boom')) throw new Error('no')
         return models.map(model => (model.name === 'medium' ? 1 : 0))
       }`,

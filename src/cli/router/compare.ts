@@ -5,11 +5,11 @@ import { resultsTable } from '../../learning/evaluation/render/results-table.ts'
 import { heading } from '../../learning/evaluation/render/text.ts'
 import { textTable } from '../../learning/evaluation/render/text-table.ts'
 import type { EvaluationReport } from '../../learning/evaluation/report.ts'
+import type { Command } from './command.ts'
 import { dataOptions, dataSettings, dataUsage, openData } from './data.ts'
 import { methodsOf } from './methods.ts'
 import { Misuse, oneOf, readOptions, wholeNumber } from './misuse.ts'
 import { Progress } from './output.ts'
-import type { Command } from './router.ts'
 import { trainer, trainerOptions, trainerSettings, trainerUsage } from './trainer.ts'
 
 const usage = `routeiq router compare <data…>: all methods on each of several data files, by cross-validation

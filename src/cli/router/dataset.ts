@@ -5,10 +5,10 @@ import { baseName } from '../../learning/dataset/meta.ts'
 import { exportParquet } from '../../learning/dataset/parquet.ts'
 import { Problems } from '../../learning/dataset/problems.ts'
 import { checkLabels } from './checks.ts'
+import type { Command } from './command.ts'
 import { dataOptions, dataSettings, dataUsage, tellProblems } from './data.ts'
 import { decimal, Misuse, readOptions } from './misuse.ts'
 import { type Output, Progress } from './output.ts'
-import type { Command } from './router.ts'
 
 const usage = `routeiq router dataset: datasets to train on
 

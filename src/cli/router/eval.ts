@@ -3,12 +3,12 @@ import { readArtifact } from '../../learning/artifact/artifact.ts'
 import { DatasetError } from '../../learning/dataset/problems.ts'
 import { crossValidate, type EvaluateOptions, evaluateRouter } from '../../learning/evaluation/evaluate.ts'
 import type { EvaluationReport } from '../../learning/evaluation/report.ts'
+import type { Command } from './command.ts'
 import { dataOptions, dataSettings, dataUsage, openData } from './data.ts'
 import { methodsOf } from './methods.ts'
 import { Misuse, oneOf, readOptions, wholeNumber } from './misuse.ts'
 import { type Output, Progress } from './output.ts'
 import { giveReport, reportOptions, reportUsage } from './report-output.ts'
-import type { Command } from './router.ts'
 import { trainer, trainerOptions, trainerSettings, trainerUsage } from './trainer.ts'
 
 const usage = `routeiq router eval: how good is a router, and is it better than none?

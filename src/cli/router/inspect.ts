@@ -3,8 +3,8 @@ import { readArtifact } from '../../learning/artifact/artifact.ts'
 import { count, dollars, percent, quality } from '../../learning/evaluation/render/numbers.ts'
 import { textTable } from '../../learning/evaluation/render/text-table.ts'
 import type { TrainedRouter } from '../../learning/predictor.ts'
+import type { Command } from './command.ts'
 import { Misuse, readOptions } from './misuse.ts'
-import type { Command } from './router.ts'
 
 const usage = `routeiq router inspect <artifact>: what an artifact holds
 

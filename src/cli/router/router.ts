@@ -1,5 +1,6 @@
 import { DatasetError } from '../../learning/dataset/problems.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
+import type { Command } from './command.ts'
 import { Misuse } from './misuse.ts'
 import { type Output, processOutput } from './output.ts'
 
@@ -16,12 +17,6 @@ const usage = `routeiq router: learn which model answers which prompt best, and 
 Each explains itself with --help. docs/learned-routing-offline.md has examples.
 Exit code: 0 done, 1 the router is not better than none (--force overrides), 2 nothing could be done.
 `
-
-/** One command under `routeiq router`. */
-export interface Command {
-  readonly usage: string
-  run(argv: readonly string[], env: NodeJS.ProcessEnv, output: Output): Promise<number>
-}
 
 const commands: { readonly [name: string]: () => Promise<Command> } = {
   eval: async () => (await import('./eval.ts')).evalCommand,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { readArtifact, signArtifact } from '../../learning/artifact/artifact.ts'
+import type { Command } from './command.ts'
 import { Misuse, readOptions } from './misuse.ts'
-import type { Command } from './router.ts'
 import { readPrivateKey, writeWhole } from './train.ts'
 
 const usage = `routeiq router sign <artifact> --key <file>: sign an artifact

@@ -3,12 +3,12 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { signArtifact } from '../../learning/artifact/artifact.ts'
 import { crossValidate } from '../../learning/evaluation/evaluate.ts'
 import { methods as everyMethod } from '../../learning/predictor.ts'
+import type { Command } from './command.ts'
 import { dataOptions, dataSettings, dataUsage, openData } from './data.ts'
 import { methodsOf } from './methods.ts'
 import { Misuse, readOptions, wholeNumber } from './misuse.ts'
 import { Progress } from './output.ts'
 import { giveReport, reportOptions, reportUsage } from './report-output.ts'
-import type { Command } from './router.ts'
 import { trainer, trainerOptions, trainerSettings, trainerUsage } from './trainer.ts'
 
 const usage = `routeiq router train <data…> --out <file>: train an artifact, and write it if it is better than none

@@ -1,4 +1,5 @@
 import { readArtifact } from '../../learning/artifact/artifact.ts'
+import { DatasetError } from '../../learning/dataset/problems.ts'
 import type { Dataset } from '../../learning/dataset.ts'
 import { defaultKey } from '../../learning/evaluation/folds.ts'
 import type { Method, TrainedRouter } from '../../learning/predictor.ts'
@@ -54,6 +55,12 @@ export function trainer(
       ...(checkpoints !== undefined && { checkpoints }),
       ...(onProgress !== undefined && { onProgress: ({ share, stage }) => onProgress(share, stage) }),
     })
-    return { artifact, router: readArtifact(artifact) }
+    const router = readArtifact(artifact)
+    const missing = methods.filter(method => !router.methods.includes(method))
+    if (missing.length > 0)
+      throw new DatasetError(
+        `${missing.join(', ')} cannot be learned from ${dataset.name} (${dataset.rows.length} prompts)`,
+      )
+    return { artifact, router }
   }
 }

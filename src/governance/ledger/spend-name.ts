@@ -1,5 +1,8 @@
-/** Characters of a name or id in the books. An index of PostgreSQL holds no more than 2,704 bytes of a row. */
-export const maxSpendName = 256
+/**
+ * Characters of a name or id in the books: as many as ids have that are made here. An index of PostgreSQL holds no more
+ * than 2,704 bytes of a row.
+ */
+export const maxSpendName = 255
 
 /**
  * A name as the books have it: cut to size, and without what no database holds (U+0000, half a surrogate pair). Whoever

@@ -3,6 +3,7 @@ import type { Dataset, Row } from '../dataset.ts'
 import { bootstrap } from './bootstrap.ts'
 import { calibration } from './calibration.ts'
 import { aiq, choose, costFor, heightAt, hull, lambdas, type Predictions } from './curve.ts'
+import { effectiveSample, estimatedCells, observation } from './estimated-outcomes.ts'
 import { foldsOf } from './folds.ts'
 import { gate, standing } from './gate.ts'
 import { type Outcomes, outcomesOf } from './outcomes.ts'
@@ -339,6 +340,41 @@ describe('the report', () => {
 })
 
 describe('logged calls', () => {
+  it('count for as many as their probability stands for; where nobody said, for their share', () => {
+    const gap = Number.NaN
+    const rows = [
+      row('1', [1, gap], [1, gap], { propensity: Float64Array.of(0.25, gap) }),
+      row('2', [0, gap], [1, gap], { propensity: Float64Array.of(0.01, gap) }),
+      row('3', [gap, 1], [gap, 1]),
+      row('4', [1, gap], [1, gap]),
+      row('5', [1, 0], [1, 1]),
+    ]
+    const seen = observation(rows, 2)
+    expect([...seen].map(weight => Number(weight.toFixed(6)))).toEqual([
+      4,
+      0,
+      20,
+      0,
+      0,
+      4,
+      Number((4 / 3).toFixed(6)),
+      0,
+      1,
+      1,
+    ])
+    expect(effectiveSample(seen, Int32Array.of(0, 0, 0, 0, 1), 2)).toBeCloseTo(
+      (4 + 20 + 4 / 3 + 1) ** 2 / (16 + 400 + 16 / 9 + 1),
+      9,
+    )
+    const cells = estimatedCells(
+      Float64Array.of(1, gap, 0, gap),
+      Float64Array.of(4, 0, 2, 0),
+      2,
+      Float64Array.of(0.5, 0.3, 0.5, 0.3),
+    )
+    expect([...cells]).toEqual([2.5, 0.3, -0.5, 0.3])
+  })
+
   /** Of complete outcomes, what a policy that chooses by chance would have seen. */
   function logged({ outcomes }: ReturnType<typeof twoKinds>, share: number, said: boolean, seed = 9): Dataset {
     const random = dice(seed)

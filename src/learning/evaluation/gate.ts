@@ -1,5 +1,5 @@
 import { margin } from './bootstrap.ts'
-import type { MethodReport } from './report.ts'
+import type { MethodReport } from './method-report.ts'
 
 export interface Check {
   readonly name: string

@@ -1,62 +1,13 @@
 import type { Method } from '../predictor.ts'
-import { bootstrap, deviation, margin, type Noise } from './bootstrap.ts'
-import { type Calibration, type CostError, calibration, costError } from './calibration.ts'
+import { bootstrap, deviation, margin } from './bootstrap.ts'
+import { calibration, costError } from './calibration.ts'
 import { aiq, choose, costFor, heightAt, hull, lambdas, outcomeOf, type Point, type Predictions } from './curve.ts'
 import { effectiveSample } from './estimated-outcomes.ts'
 import { type Gate, gate, standing } from './gate.ts'
+import type { CurveReport, MethodReport, TaskReport } from './method-report.ts'
 import { bestSingle, columnMeans, type Outcomes } from './outcomes.ts'
-import { type PairMetrics, pairMetrics } from './pair.ts'
+import { pairMetrics } from './pair.ts'
 import { cheapestBest, type PolicyReport, policyReport, quantile } from './policy-metrics.ts'
-
-export interface CurvePoint {
-  readonly lambda: number
-  readonly quality: number
-  readonly costPer1k: number
-}
-
-/** What one curve of policies is worth, whoever made it. */
-export interface CurveReport {
-  readonly aiq: number
-  /** Share of the best single model's cost that is saved at its quality; undefined: its quality is never reached. */
-  readonly saving: number | undefined
-  /** At half and at a quarter of the best single model's cost. */
-  readonly qualityAtHalfCost: number
-  readonly qualityAtQuarterCost: number
-}
-
-export interface MethodReport extends CurveReport {
-  readonly method: string
-  /** λ 0, 0.1 and 0.5. */
-  readonly presets: { readonly quality: PolicyReport; readonly balanced: PolicyReport; readonly cheap: PolicyReport }
-  readonly pair: PairMetrics | undefined
-  readonly calibration: Calibration
-  readonly costError: CostError | undefined
-  readonly noise: Omit<Noise, 'aiqs'>
-  readonly aiqOverHull: number
-  readonly qualityOverBest: number
-  /** Share of the best single model's cost saved at its quality less half a point. */
-  readonly savingWithinMargin: number
-  /** AIQ − AIQ of the recommended method, and its paired standard error. */
-  readonly aiqOverRecommended: number
-  readonly aiqOverRecommendedError: number
-  /** Of the policy at λ = 0: calls its estimate rests on. Undefined where nothing is estimated. */
-  readonly effectiveSample: number | undefined
-  /** Against the hull of single models, by more than noise. */
-  readonly standing: 'above' | 'level' | 'below'
-  readonly tasks: readonly TaskReport[]
-  readonly curve: readonly CurvePoint[]
-}
-
-export interface TaskReport {
-  readonly task: string
-  readonly rows: number
-  /** At λ = 0. */
-  readonly quality: number
-  readonly costPer1k: number
-  /** Of the model that is best over all rows. */
-  readonly bestSingleQuality: number
-  readonly oracleQuality: number | undefined
-}
 
 export interface Single {
   readonly model: string

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Store } from '../../platform/store/store.ts'
+import { floatSum } from '../../platform/store/sums.ts'
 import { logEvidenceOfDifference, type Tally } from './evidence.ts'
 import type { Experiment, Goal } from './experiment.ts'
 
@@ -75,8 +76,7 @@ async function armSums(
   id: string,
   caps: { readonly cost: number; readonly latency: number },
 ): Promise<Map<string, ArmResult>> {
-  const float = sql.raw(store.dialect === 'postgres' ? 'double precision' : 'real')
-  const sum = (expression: RawBuilder<unknown>) => sql<number | null>`sum(cast(${expression} as ${float}))`
+  const sum = (expression: RawBuilder<unknown>) => floatSum(store, expression)
   const rows = await store.db
     .selectFrom('router_decisions')
     .select([

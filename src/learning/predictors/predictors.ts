@@ -52,7 +52,7 @@ export function createPredictors(features: FeatureSpec, parts: Parts, models: nu
   add('logistic', found => createLinear('logistic', found, models, dims, sigmoid))
   add('mlp', found => createMlp(found, models, dims))
   add('mf', found => createFactors(found, models, dims))
-  add('elo', found => createElo(found, models, tables.nearestOfEach, tables.cellCounts))
+  add('elo', found => createElo(found, models, tables))
   const together = averaged.flatMap(method => byMethod.get(method) ?? [])
   if (together.length === averaged.length) byMethod.set('average', createAverage(together, models))
   return {

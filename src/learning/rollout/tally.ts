@@ -1,5 +1,6 @@
-import { type RawBuilder, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { Store } from '../../platform/store/store.ts'
+import { floatSum } from '../../platform/store/sums.ts'
 import { type ArmTally, emptyArm, type StageTally, type Thresholds } from './guard-settings.ts'
 
 /** Calls that a baseline is taken from. */
@@ -7,10 +8,6 @@ const baselineCalls = 5000
 const minBaselineCalls = 50
 /** Times the control's mean at which the cost of one call is capped. */
 const costCap = 4
-
-/** Sums may be larger than what an integer of JavaScript holds exactly; a float is good enough for a mean. */
-const summed = (store: Store, expression: RawBuilder<unknown>): RawBuilder<number | null> =>
-  sql`sum(cast(${expression} as ${sql.raw(store.dialect === 'postgres' ? 'double precision' : 'real')}))`
 
 /**
  * What the arms of a rollout (or experiment) did since a moment, from the decisions of all replicas. A caller's own
@@ -31,13 +28,13 @@ export async function tallyArms(
     .select([
       'arm',
       sql<number>`count(*)`.as('calls'),
-      summed(store, sql`failed`).as('failed'),
-      summed(store, sql`case when failed = 0 then 1 else 0 end`).as('answered'),
-      summed(store, sql`case when failed = 0 and duration_ms > ${slow} then 1 else 0 end`).as('slow'),
+      floatSum(store, sql`failed`).as('failed'),
+      floatSum(store, sql`case when failed = 0 then 1 else 0 end`).as('answered'),
+      floatSum(store, sql`case when failed = 0 and duration_ms > ${slow} then 1 else 0 end`).as('slow'),
       sql<number>`count(cost)`.as('priced'),
-      summed(store, sql`case when cost > ${dear} then ${dear} else cost end`).as('cost'),
+      floatSum(store, sql`case when cost > ${dear} then ${dear} else cost end`).as('cost'),
       sql<number>`count(reward)`.as('rewarded'),
-      summed(store, sql`reward`).as('reward'),
+      floatSum(store, sql`reward`).as('reward'),
     ])
     .where('experiment', '=', experiment)
     .where('recorded_at', '>=', Math.floor(Math.max(since, thresholds?.since ?? 0)))

@@ -2,9 +2,9 @@ import type { Part } from '../predictors/part.ts'
 import { type Random, seededRandom, shuffled } from './numerics/random.ts'
 import type { Problem } from './training-rows.ts'
 
-const networks = 3
+const networks = 2
 const width = 24
-const passes = 20
+const passes = 15
 const batch = 32
 const rate = 0.004
 const decay = 3e-4

@@ -18,7 +18,11 @@ export async function runTasks(input: TaskInput, tasks: readonly Task[], options
   if (options.threads === 0) {
     for (const task of waiting) {
       options.signal?.throwIfAborted()
-      await options.done(runTask(input, task, name => options.step(taskName(task), name)))
+      const step = (name: string): void => {
+        options.step(taskName(task), name)
+        options.signal?.throwIfAborted()
+      }
+      await options.done(runTask(input, task, step))
       // Lets timers and signals be heard between tasks.
       await new Promise(resolve => setImmediate(resolve))
     }

@@ -71,6 +71,11 @@ const objective = {
 }
 
 const behaviour = {
+  cold_start: key(
+    z.enum(['heuristic', 'shuffle']),
+    'Without an artifact: by price and how hard a prompt looks, or evenly at random, to collect data that a router can be trained and judged on.',
+    { default: 'heuristic' },
+  ),
   exploration: key(z.number().min(0).max(0.05), 'Share of calls that go to a model near the best, to learn from.', {
     default: 0,
   }),
@@ -91,7 +96,10 @@ const behaviour = {
     default: 20,
     unit: 'ms',
   }),
-  module: key(name, 'llmrouter-custom: ES module that exports `predict`; see docs/learned-routing.md.'),
+  module: key(
+    name,
+    'llmrouter-custom: ES module beside the config, `./router.mjs` (default export) or `./router.mjs:name`.',
+  ),
   checks: key(z.array(z.enum(cascadeChecks)), 'Cascades: what an answer must pass, else the next model is asked.', {
     default: ['not_truncated', 'not_refusal', 'json_schema', 'tool_call_valid'],
   }),

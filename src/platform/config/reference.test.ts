@@ -50,7 +50,7 @@ function sample(schema: z.core.$ZodType): unknown {
   if (words === 'map of (number)') return { m: 7 }
   if (words.startsWith('map')) return { m: 'm' }
   if (words === 'number' || words === 'whole number') {
-    return [7, 1, 0.02, -1].find(value => (schema as z.ZodType).safeParse(value).success)
+    return [7, 1, 0.02, -1, 1_000_000_000].find(value => (schema as z.ZodType).safeParse(value).success)
   }
   const byWords: Record<string, unknown> = { text: 'm', 'true or false': true }
   return byWords[words] ?? 'any'

@@ -102,7 +102,7 @@ describe('a record as a line', () => {
         }),
       ),
     )
-    expect(kept.caller.endUser).toBe('é'.repeat(256))
+    expect(kept.caller.endUser).toBe('é'.repeat(255))
     expect(kept.tags).toHaveLength(64)
     expect(kept.metadata).toEqual({ truncated_characters: 100_011 })
     expect(there(encodeRecord(record({ metadata: circular }))).metadata).toEqual({ unreadable: true })

@@ -1,7 +1,8 @@
 import { type Kysely, sql } from 'kysely'
 import type { Tables } from '../../../platform/store/tables.ts'
 import { KeyNames } from './key-metadata.ts'
-import { type SumsQuery, sumDaily } from './sums.ts'
+import { sumDaily } from './sums.ts'
+import type { SumsQuery } from './sums-query.ts'
 
 /** LiteLLM's `/global/activity…` and `/gateway/daily/activity`. */
 

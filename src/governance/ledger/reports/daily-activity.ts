@@ -5,7 +5,8 @@ import { dailyRows, maxLeafed } from './daily-rows.ts'
 import { dearestOnly } from './dearest.ts'
 import { type KeyMetadata, KeyNames, namesOf } from './key-metadata.ts'
 import { addSums, metricsOf, noMetrics, type SpendMetrics, shownSums } from './spend-metrics.ts'
-import { type Entity, from, type Selection, type Sums, type SumsQuery, sumDaily } from './sums.ts'
+import { from, type Sums, sumDaily } from './sums.ts'
+import type { Entity, Selection, SumsQuery } from './sums-query.ts'
 
 export interface KeyMetric {
   metrics: SpendMetrics
@@ -114,7 +115,7 @@ async function byDearestKeys(
     selections: query.selections.map(selection => ({ ...selection, tokens })),
   })
   const { rows } = await sql<{ token: string; combinations: number }>`
-    select token, count(*) as combinations from ${from(of(dearest), ['token'])} group by token
+    select token, count(*) as combinations from ${from(db, of(dearest), ['token'])} group by token
   `.execute(db)
   const sizes = new Map(rows.map(({ token, combinations }) => [token, combinations]))
   let left = maxKeyRows

@@ -1,7 +1,8 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { DailySpendRow, Tables } from '../../../platform/store/tables.ts'
 import { isEverybody } from './sum-source.ts'
-import { type Dimension, from, type SumsQuery } from './sums.ts'
+import { from } from './sums.ts'
+import type { Dimension, SumsQuery } from './sums-query.ts'
 
 /** Rows that are counted and leafed through; a report that adds up more has an answer in one piece. */
 export const maxLeafed = 100_000
@@ -24,7 +25,7 @@ export async function dailyRows(
   pageSize: number,
 ): Promise<DailyRowsPage> {
   if (query.selections.length === 0) return { rows: [], total: 0, capped: false }
-  const source = rowSource(query)
+  const source = rowSource(db, query)
   const offset = (page - 1) * pageSize
   const [counted, found] = await Promise.all([
     sql<{ total: number }>`
@@ -44,10 +45,10 @@ export async function dailyRows(
  * The rows by key, as `d`. Those of everybody are reached through the totals by day (`t`), in their order: a page reads
  * its own rows and those before it, not the range.
  */
-function rowSource(query: SumsQuery): RawBuilder<unknown> {
+function rowSource(db: Kysely<Tables>, query: SumsQuery): RawBuilder<unknown> {
   const entity = walked(query)
   if (entity === undefined) {
-    return sql`(select * from ${from(query, rowColumns)}) as d`
+    return sql`(select * from ${from(db, query, rowColumns)}) as d`
   }
   const left = query.selections[0]?.excludeIds ?? []
   const others = left.length === 0 ? sql`` : sql` and t.entity_id not in (${sql.join(left)})`

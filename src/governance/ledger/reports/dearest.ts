@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { Tables } from '../../../platform/store/tables.ts'
 import { datesOf } from './sum-source.ts'
-import { type SumsQuery, sumDaily } from './sums.ts'
+import { sumDaily } from './sums.ts'
+import type { SumsQuery } from './sums-query.ts'
 
 /** Days times entities (or keys) of one answer, and those told apart however many days there are. */
 const maxRows = 10_000

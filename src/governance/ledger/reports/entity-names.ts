@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { Tables } from '../../../platform/store/tables.ts'
-import type { Entity } from './sums.ts'
+import type { Entity } from './sums-query.ts'
 
 /**
  * The ids that ever had a call, in order. Jumps through the key from one id to the next, so it costs by ids and not by

@@ -5,7 +5,8 @@ import { dearestKeysOnly, dearestOnly } from './dearest.ts'
 import { KeyNames, namesOf } from './key-metadata.ts'
 import { addDollars, dollars } from './spend-metrics.ts'
 import { datesOf, isEverybody } from './sum-source.ts'
-import { type Selection, type SumsQuery, sumDaily } from './sums.ts'
+import { sumDaily } from './sums.ts'
+import type { Selection, SumsQuery } from './sums-query.ts'
 
 /** LiteLLM's `/global/spend/…` and `/spend/…` reports that are made of sums, each with its field names. */
 

@@ -14,8 +14,11 @@ import {
  * Calls looked at by one list, however few of them fit. All of a time lie together, 0.2 s; those of a key or a team lie
  * apart, and take that for half as many.
  */
-const maxScanned = 200_000
-const maxApart = 100_000
+export interface Reach {
+  readonly together: number
+  readonly apart: number
+}
+const ordinaryReach: Reach = { together: 200_000, apart: 100_000 }
 /** Keys of one alias. */
 const maxKeys = 10
 
@@ -53,7 +56,7 @@ const and = (conditions: readonly (RawBuilder<unknown> | undefined)[]): RawBuild
 }
 
 /**
- * Finds a way to the calls that reads no more than `maxScanned` of them. One filter leads the way along its index. Where
+ * Finds a way to the calls that reads no more than its reach. One filter leads the way along its index. Where
  * that way is too long and a tag or model is asked for, the daily sums say where to look. Where neither helps (few calls in
  * a long range cost that much, say), the search stops after so many calls and says so.
  * @param enough calls that are wanted
@@ -64,13 +67,14 @@ export async function planSearch(
   scope: LogScope | undefined,
   ascending: boolean,
   enough: number,
+  reach: Reach = ordinaryReach,
 ): Promise<LogSearch> {
   const { wanted, leading } = await waysTo(db, filter, scope)
   const conditions = conditionsOf(wanted, scope)
   const searching = leading.few !== true && conditions.length > leading.conditions
-  const stoppedAt = searching ? await boundOf(db, leading.ways, filter, ascending) : undefined
+  const stoppedAt = searching ? await boundOf(db, leading.ways, filter, ascending, reach) : undefined
   if (stoppedAt !== undefined) {
-    const found = await cellsOf(db, wanted, { ascending, maxCalls: maxApart, enough })
+    const found = await cellsOf(db, wanted, { ascending, maxCalls: reach.apart, enough })
     if (found !== undefined) return { parts: partsIn(found, conditions, filter), stoppedAt: found.stoppedAt }
   }
   const range = [...rangeOf(filter), stoppedAt === undefined ? undefined : upTo(stoppedAt, ascending)]
@@ -121,11 +125,12 @@ async function boundOf(
   ways: readonly Way[],
   filter: LogFilter,
   ascending: boolean,
+  { together, apart }: Reach,
 ): Promise<number | undefined> {
   const direction = ascending ? sql`asc` : sql`desc`
   const bounds = await Promise.all(
     ways.map(async ({ condition }) => {
-      const share = condition === undefined ? maxScanned : Math.floor(maxApart / ways.length)
+      const share = condition === undefined ? together : Math.floor(apart / ways.length)
       const { rows } = await sql<{ started_at: number }>`
         select started_at from ledger where ${and([condition, ...rangeOf(filter)])}
         order by started_at ${direction} limit 1 offset ${share}
@@ -173,5 +178,6 @@ function partsIn({ cells }: Cells, conditions: readonly RawBuilder<unknown>[], f
   }
   part(true)
   part(false)
+
   return parts
 }

@@ -3,7 +3,7 @@ import { GatewayError } from '../../../platform/errors/gateway-error.ts'
 import type { LedgerBodyRow, LedgerRow, Tables } from '../../../platform/store/tables.ts'
 import { conditionsOf, type LogFilter, type LogScope } from './log-filter.ts'
 import { type SpendLog, spendLog } from './log-row.ts'
-import { type LogSearch, planSearch } from './log-search.ts'
+import { type LogSearch, planSearch, type Reach } from './log-search.ts'
 
 export type LogOrder = 'startTime' | 'endTime' | 'spend' | 'total_tokens' | 'request_duration_ms' | 'model'
 
@@ -40,6 +40,7 @@ export async function listLogs(
   filter: LogFilter,
   scope: LogScope | undefined,
   paging: { readonly page: number; readonly pageSize: number; readonly order: LogOrder; readonly ascending: boolean },
+  reach?: Reach,
 ): Promise<LogPage> {
   const { page, pageSize, order, ascending } = paging
   if (page * pageSize > maxListed + pageSize) {
@@ -50,7 +51,7 @@ export async function listLogs(
     )
   }
   const oldestFirst = order === 'startTime' && ascending
-  const search = await planSearch(db, filter, scope, oldestFirst, maxListed)
+  const search = await planSearch(db, filter, scope, oldestFirst, maxListed, reach)
   const offset = (page - 1) * pageSize
   const [all, rows] = await Promise.all([
     count(db, search, oldestFirst),
@@ -81,14 +82,16 @@ export async function newestLogs(
   return (await read(db, search, false, limit, 0)).map(spendLog)
 }
 
-/** The keys of the first calls, in order. A call that several parts meet is one. */
-function firstKeys({ parts }: LogSearch, ascending: boolean, limit: number): RawBuilder<unknown> {
+/** The keys of calls, in order. A call that several parts meet is one. */
+function keysOf({ parts }: LogSearch, ascending: boolean, limit: number, offset = 0): RawBuilder<unknown> {
   const order = ascending ? sql`started_at asc, id asc` : sql`started_at desc, id desc`
   const each = parts.map(
     ({ from, where }) =>
-      sql`select * from (select id, started_at from ${from} where ${where} order by ${order} limit ${limit}) as part`,
+      sql`select * from (select id, started_at from ${from} where ${where} order by ${order} limit ${offset + limit}) as part`,
   )
-  return sql`select id, started_at from (${sql.join(each, sql` union `)}) as parts order by ${order} limit ${limit}`
+  return sql`
+    select id, started_at from (${sql.join(each, sql` union `)}) as parts
+    order by ${order} limit ${limit} offset ${offset}`
 }
 
 async function count(db: Kysely<Tables>, search: LogSearch, ascending: boolean): Promise<number> {
@@ -97,7 +100,7 @@ async function count(db: Kysely<Tables>, search: LogSearch, ascending: boolean):
   const found =
     only !== undefined && search.parts.length === 1
       ? sql`select 1 from ${only.from} where ${only.where} limit ${maxListed + 1}`
-      : firstKeys(search, ascending, maxListed + 1)
+      : keysOf(search, ascending, maxListed + 1)
   const { rows } = await sql<{ total: number }>`select count(*) as total from (${found}) as found`.execute(db)
   return rows[0]?.total ?? 0
 }
@@ -119,7 +122,7 @@ async function read(
           select ledger.* from ${only.from} where ${only.where} order by ${order} limit ${limit} offset ${offset}
         `.execute(db)
       : await sql<LedgerRow>`
-          select ledger.* from (${firstKeys(search, ascending, offset + limit)} offset ${offset}) as found
+          select ledger.* from (${keysOf(search, ascending, limit, offset)}) as found
           join ledger on ledger.id = found.id and ledger.started_at = found.started_at order by ${order}
         `.execute(db)
   return rows
@@ -138,7 +141,7 @@ async function readSorted(
   const newest =
     search.parts.length === 1
       ? sql`select ledger.* from ${only.from} where ${only.where} order by ledger.started_at desc limit ${maxListed}`
-      : sql`select ledger.* from (${firstKeys(search, false, maxListed)}) as found
+      : sql`select ledger.* from (${keysOf(search, false, maxListed)}) as found
             join ledger on ledger.id = found.id and ledger.started_at = found.started_at`
   const { rows } = await sql<LedgerRow>`
     select * from (${newest}) as newest order by ${order}, started_at desc, id desc limit ${limit} offset ${offset}

@@ -1,10 +1,12 @@
 import { type RawBuilder, sql } from 'kysely'
-import type { Dimension, Selection, SumsQuery } from './sums.ts'
+import type { Dimension, Selection, SumsQuery } from './sums-query.ts'
 
 /** Where sums are read: a table, and which of its rows. */
 export interface SumSource {
   readonly table: 'daily_spend' | 'daily_totals'
   readonly condition: RawBuilder<unknown>
+  /** The way to them where the key is none. SQLite has to be told: without statistics it takes the key for the best. */
+  readonly index?: string | undefined
 }
 
 /** What a report tells apart or asks for. */
@@ -77,7 +79,12 @@ function keys(selection: Selection, shape: Shape, byId: boolean): SumSource {
         (select t.entity_id from daily_totals as t where t.entity = ${entity} and t.date >= ${shape.from} and t.date <= ${shape.to})`)
     }
   }
-  return { table: 'daily_spend', condition: all(conditions) }
+  const first = tokens !== undefined ? 'token' : 'model'
+  const index =
+    indexed && tokens?.length !== 0 && isEverybody(selection)
+      ? `daily_spend_by_${first}_entity_entity_id_date`
+      : undefined
+  return { table: 'daily_spend', condition: all(conditions), index }
 }
 
 /** The sums of all users, and those of all teams, are those of all calls. */

@@ -1,30 +1,7 @@
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, SqliteAdapter, sql } from 'kysely'
 import type { DailySums, Tables } from '../../../platform/store/tables.ts'
 import { isEverybody, sourceOf } from './sum-source.ts'
-
-/** Whose sums: the `entity` of `daily_spend`. */
-export type Entity = 'all' | 'user' | 'team' | 'team_member' | 'organization' | 'project' | 'agent' | 'end_user' | 'tag'
-
-/** A part of the sums; a report adds several up, so they must not hold a call twice (other than those of tags). */
-export interface Selection {
-  readonly entity: Entity
-  /** Undefined: every id of the entity. Empty: none. */
-  readonly ids?: readonly string[] | undefined
-  readonly excludeIds?: readonly string[] | undefined
-  /** Calls of these keys only. Empty: none. */
-  readonly tokens?: readonly string[] | undefined
-}
-
-export interface SumsQuery {
-  readonly selections: readonly Selection[]
-  /** `YYYY-MM-DD`, UTC, both included. */
-  readonly from: string
-  readonly to: string
-  readonly model?: string | undefined
-  readonly modelGroup?: string | undefined
-}
-
-export type Dimension = 'date' | 'entity_id' | 'token' | 'model' | 'model_group' | 'provider' | 'route'
+import type { Dimension, SumsQuery } from './sums-query.ts'
 
 /** Nano-dollars as a double: a total may be beyond what is exact, nine million dollars. */
 export type Sums = Readonly<DailySums>
@@ -95,26 +72,30 @@ async function sums<D extends Dimension>(
   )
   const grouped = groups.length === 0 ? sql`` : sql` group by ${sql.join(groups)}`
   const { rows } = await sql<Row<D>>`
-    select ${sql.join([...groups, ...columns])} from ${from(query, dimensions)}${grouped}
+    select ${sql.join([...groups, ...columns])} from ${from(db, query, dimensions)}${grouped}
     having count(*) > 0 order by sum(cost) desc limit ${limit}
   `.execute(db)
   return rows
 }
 
 /** `<table> where <condition>`; several selections are of one table, or each of its own. */
-export function from(query: SumsQuery, dimensions: readonly Dimension[]) {
+export function from(db: Kysely<Tables>, query: SumsQuery, dimensions: readonly Dimension[]) {
   const shape = { ...query, dimensions }
   const sources = query.selections.map(selection => sourceOf(selection, shape))
   const [first] = sources
   const table = first !== undefined && sources.every(source => source.table === first.table) ? first.table : undefined
   if (table !== undefined) {
     const conditions = sources.map(({ condition }) => sql`(${condition})`)
-    return sql`${sql.table(table)} where ${sql.join(conditions, sql` or `)}`
+    const index = sources.length === 1 && isSqlite(db) ? first?.index : undefined
+    const by = index === undefined ? sql`` : sql` indexed by ${sql.ref(index)}`
+    return sql`${sql.table(table)}${by} where ${sql.join(conditions, sql` or `)}`
   }
   const columns = sql.join([...dimensions, ...sumColumns].map(name => sql.ref(name)))
   const parts = sources.map(source => sql`select ${columns} from ${sql.table(source.table)} where ${source.condition}`)
   return sql`(${sql.join(parts, sql` union all `)}) as parts where 1 = 1`
 }
+
+const isSqlite = (db: Kysely<Tables>): boolean => db.getExecutor().adapter instanceof SqliteAdapter
 
 function subtracted<D extends Dimension>(
   whole: readonly Row<D>[],

@@ -60,7 +60,7 @@ figcaption{color:var(--soft);font-size:13px;padding-left:64px}
 .key.router{background:var(--router);margin-left:0}.key.free{background:var(--free)}
 .key.dot{width:9px;height:9px;border-radius:50%;background:var(--model)}
 .key.diamond{width:8px;height:8px;background:var(--oracle);transform:rotate(45deg);border-radius:0}
-.grid{stroke:var(--line)}.tick,.axis,.name{font-size:12px;fill:var(--soft)}.name{fill:var(--ink)}
+.grid{stroke:var(--line)}.tick,.axis,.name{font-size:12px;fill:var(--soft)}.name{fill:var(--ink);paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}
 polyline{fill:none}polyline.router{stroke:var(--router);stroke-width:2.5}polyline.free{stroke:var(--free);stroke-width:2;stroke-dasharray:5 4}
 circle.point{fill:var(--router)}circle.model{fill:var(--model);stroke:var(--paper);stroke-width:1.5}path.oracle{fill:var(--oracle)}
 .wide{overflow-x:auto}

@@ -1,4 +1,5 @@
-import type { EvaluationReport, MethodReport } from '../report.ts'
+import type { MethodReport } from '../method-report.ts'
+import type { EvaluationReport } from '../report.ts'
 import { dollars, percent, quality } from './numbers.ts'
 
 /** Baselines and methods in one table: what a reader looks at first. The first row is the head. */

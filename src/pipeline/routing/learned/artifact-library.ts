@@ -36,6 +36,8 @@ class Shelf {
     this.#interval = interval
     this.#watch?.close()
     this.#watch = interval === undefined ? undefined : watchConfig([this.path], onChange, { pollMs: interval })
+    // The watch knows changes from its first look on; what changed before that, nobody would tell.
+    void this.#watch?.ready.then(onChange)
   }
 }
 

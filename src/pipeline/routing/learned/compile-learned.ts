@@ -16,7 +16,7 @@ import { autoRouterGroups } from './auto-routers.ts'
 import { compileIntents, compileRules, invalid } from './compile-rules.ts'
 import type { LearnedServices } from './learned-services.ts'
 import { LearnedStrategy } from './learned-strategy.ts'
-import { compilePolicy, type PolicyExtras, type RoutePolicy } from './route-policy.ts'
+import { type CustomPredict, compilePolicy, type PolicyExtras, type RoutePolicy } from './route-policy.ts'
 import { methodIn } from './score-call.ts'
 import { readVirtualName, shownNames, strongShare, type VirtualName } from './virtual-models.ts'
 
@@ -158,12 +158,19 @@ class Compiler {
   }
 
   #strategy(name: LearnedStrategyName, args: LearnedArgs, extras: PolicyExtras): LearnedStrategy {
-    const policy = compilePolicy(name, args, extras)
+    const policy = compilePolicy(name, args, { ...extras, custom: this.#module(args) })
     this.#openArtifact(policy)
     const inner = createStrategy(policy.deploymentStrategy, this.#latency)
     return new LearnedStrategy(policy, inner, this.#services, other =>
       strategyIds.includes(other) ? createStrategy(other, this.#latency) : undefined,
     )
+  }
+
+  /** Loaded before, because that takes waiting; a configuration that is only looked at has none. */
+  #module({ module }: LearnedArgs): CustomPredict | undefined {
+    if (module === undefined) return undefined
+    const { modules } = this.#services
+    return modules === undefined ? (_prompt, models) => models.map(() => 0.5) : modules.get(module)
   }
 
   /**

@@ -1,7 +1,7 @@
 import { explore as thompson } from '../../../learning/bandits/thompson.ts'
 import type { DecisionReason } from '../../../learning/decision.ts'
 import { choose, computeUtility, type Goal, order } from '../../../learning/objective/choose.ts'
-import { type Bounds, constrain, removeDominated } from '../../../learning/objective/constrain.ts'
+import { constrain, removeDominated } from '../../../learning/objective/constrain.ts'
 import { type Explored, explore } from '../../../learning/objective/explore.ts'
 import { Scores } from '../../../learning/objective/scores.ts'
 import type { TrainedRouter } from '../../../learning/predictor.ts'
@@ -9,11 +9,13 @@ import type { Assignment } from '../../../learning/rollout/port.ts'
 import type { Deployment } from '../../deployment.ts'
 import type { Candidate, ModelGroup, Ranking, RoutingContext, RoutingQuestion, Strategy } from '../types.ts'
 import { type ArmSet, armSetOf } from './arm-set.ts'
+import { boundsOf, hybrid, preferReasoning } from './bounds.ts'
 import { asDecision, type Choice } from './decision-record.ts'
 import { goalOf } from './goal.ts'
 import { LearnedRanking } from './learned-ranking.ts'
 import type { LearnedServices } from './learned-services.ts'
 import { noModelFits } from './no-model-fits.ts'
+import { cheapest, cheapestFirst, firstOf, preferFirst } from './places.ts'
 import { type Preference, preferenceOf } from './preferences.ts'
 import { profiles } from './profiles.ts'
 import { removeUnavailable } from './remove-unavailable.ts'
@@ -160,6 +162,7 @@ export class Decider {
         ? settled(best, reason, reading.because)
         : settled(best, 'sticky_session', 'the session stays: no other model is better by more than the change costs')
     }
+    if (policy.shuffles && artifact === undefined) return this.#evenly(random, settled(best, 'explored', ''))
     if (policy.chooses === 'thompson') return this.#thompson(random, settled(best, reason, reading.because))
     const into = this.#explored
     const more = this.#services.loop.exploration(policy.router)
@@ -172,6 +175,18 @@ export class Decider {
       propensity: into.propensity,
       strategy: policy.strategy,
     }
+  }
+
+  /** Nothing is known: every model that may be chosen is as good as any. */
+  #evenly(random: () => number, drawn: Choice): Choice {
+    const scores = this.#scores
+    const places: number[] = []
+    for (let i = 0; i < scores.count; i++) {
+      if (scores.kept(i) || scores.removedBy(i) === 'dominated') places.push(i)
+    }
+    const index = places[Math.floor(random() * places.length)] ?? drawn.index
+    const because = `no artifact yet: drawn evenly from ${places.length}`
+    return { ...drawn, index, because, explored: true, propensity: 1 / places.length }
   }
 
   /** Every call is drawn with the probability that its model is the best; among those near the best only. */
@@ -261,10 +276,6 @@ export class Decider {
   }
 }
 
-/**
- * Deployments that this call is bound to, beyond the filters of every call; undefined: all. A caller was asked about the
- * name it used; the groups behind a virtual name have names of their own, and it must be allowed those too.
- */
 function openTo(
   group: ModelGroup,
   context: RoutingContext,
@@ -276,14 +287,12 @@ function openTo(
   return ({ group: own }) => (only === undefined || only.includes(own)) && (!restricted || context.mayUse(own))
 }
 
-/** What decided, where no artifact did. */
 function guessed({ strategy, predicts }: RoutePolicy): DecisionReason {
   if (predicts.kind === 'custom') return 'learned'
   if (predicts.kind === 'size') return 'rule'
   return strategy === 'complexity' ? 'complexity' : 'centroid'
 }
 
-/** Per model the deployment that would be called: the first that is up. */
 function leads(set: ArmSet, { kept }: RoutingQuestion): (Candidate | undefined)[] {
   const lead = new Array<Candidate | undefined>(set.arms.length).fill(undefined)
   for (const candidate of kept) {
@@ -291,88 +300,4 @@ function leads(set: ArmSet, { kept }: RoutingQuestion): (Candidate | undefined)[
     if (place !== undefined && lead[place] === undefined) lead[place] = candidate
   }
   return lead
-}
-
-function boundsOf(policy: RoutePolicy, { overrides }: RoutingContext, set: ArmSet, scores: Scores): Bounds {
-  const { bounds } = policy
-  const profile = overrides.profile ?? policy.profile
-  let { maxCost, maxLatency, floor, minQuality } = bounds
-  // A caller may tighten what the operator set, not loosen it.
-  if (overrides.maxCost !== undefined) maxCost = Math.min(overrides.maxCost, maxCost ?? Number.POSITIVE_INFINITY)
-  if (overrides.maxLatency !== undefined) {
-    maxLatency = Math.min(overrides.maxLatency, maxLatency ?? Number.POSITIVE_INFINITY)
-  }
-  if (profile !== undefined && profiles[profile].free) maxCost = 0
-  if (floor !== undefined) {
-    const place = set.find(floor.reference)
-    floor = place < 0 ? undefined : { ...floor, reference: scores.names[place] as string }
-  }
-  // A floor that nobody reaches would refuse the call: then it is the best there is.
-  if (minQuality !== undefined) {
-    let highest = 0
-    for (let i = 0; i < scores.count; i++) {
-      if (scores.removed[i] === 0) highest = Math.max(highest, scores.quality[i] as number)
-    }
-    minQuality = Math.min(minQuality, highest)
-  }
-  return { maxCost, maxLatency, floor, minQuality }
-}
-
-/** Models known to reason come first, where one is left. */
-function preferReasoning(scores: Scores, set: ArmSet): void {
-  for (let i = 0; i < scores.count; i++) {
-    if (set.arms[i]?.reasons === true) scores.utility[i] = (scores.utility[i] as number) + 1
-  }
-}
-
-/** Hybrid LLM: the small model where it is as good as the large one with enough probability. */
-function hybrid(scores: Scores, set: ArmSet, { pair, hybridThreshold }: RoutePolicy): void {
-  const strong = pair?.strong === undefined ? set.strongest : set.find(pair.strong)
-  const weak = pair?.weak === undefined ? set.cheapest : set.find(pair.weak)
-  if (strong < 0 || weak < 0 || strong === weak) return
-  const gap = (scores.quality[weak] as number) - (scores.quality[strong] as number)
-  const spread = Math.sqrt((scores.variance[weak] as number) + (scores.variance[strong] as number)) || 1e-6
-  scores.utility[strong] = hybridThreshold
-  scores.utility[weak] = 1 / (1 + Math.exp((-1.702 * gap) / spread))
-}
-
-/** Of what is kept; the better of two that cost the same. */
-function cheapest(scores: Scores): number {
-  let found = -1
-  for (let i = 0; i < scores.count; i++) {
-    if (scores.kept(i) && (found < 0 || dearness(scores, i) < dearness(scores, found))) found = i
-  }
-  return found
-}
-
-const dearness = ({ cost }: Scores, i: number): number => {
-  const own = cost[i] as number
-  return Number.isNaN(own) ? Number.POSITIVE_INFINITY : own
-}
-
-/** The ladder of a cascade: what another beats in everything is no rung. */
-function cheapestFirst(places: number[], scores: Scores): void {
-  places.splice(0, places.length, ...places.filter(place => scores.kept(place)))
-  places.sort((a, b) => dearness(scores, a) - dearness(scores, b))
-}
-
-function firstOf({ groups }: Preference, set: ArmSet, scores: Scores): number {
-  for (const group of groups) {
-    for (let i = 0; i < scores.count; i++) {
-      const available = scores.kept(i) || scores.removedBy(i) === 'dominated'
-      if (available && set.arms[i]?.deployments.some(deployment => deployment.group === group) === true) return i
-    }
-  }
-  return -1
-}
-
-/** Wanted groups before all others, in their order; the chosen one stays first. */
-function preferFirst(places: number[], chosen: number, { groups, only }: Preference, set: ArmSet): void {
-  const rankOf = (place: number): number => {
-    if (place === chosen) return -1
-    const at = groups.findIndex(group => set.arms[place]?.deployments.some(own => own.group === group) === true)
-    return at < 0 ? groups.length : at
-  }
-  places.sort((a, b) => rankOf(a) - rankOf(b))
-  if (only) places.splice(0, places.length, ...places.filter(place => rankOf(place) < groups.length))
 }

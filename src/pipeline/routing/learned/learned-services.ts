@@ -3,6 +3,7 @@ import { noLoop } from '../../../learning/rollout/port.ts'
 import type { Clock } from '../../../platform/clock.ts'
 import type { ArtifactLibrary } from './artifact-library.ts'
 import type { DecisionLog } from './decision-log.ts'
+import type { CustomPredict } from './route-policy.ts'
 import { SessionMemory } from './session-memory.ts'
 import { Targets } from './targets.ts'
 
@@ -28,6 +29,8 @@ export class LearnedServices {
   loop: LearnedRouting = noLoop
   /** The first configuration is in force: from now on a bad artifact is a reason to keep the one before. */
   started = false
+  /** Functions of the operator's own modules, by how the configuration names them; undefined: none are loaded here. */
+  modules: ReadonlyMap<string, CustomPredict> | undefined
   /** Where decisions are written; undefined: nowhere. */
   log: DecisionLog | undefined
   readonly #targets = new Map<string, Targets>()

@@ -141,6 +141,19 @@ describe('a learned strategy', () => {
   })
 })
 
+it('without an artifact, cold_start: shuffle draws evenly and writes down how likely that was', () => {
+  const { decide } = world(undefined, { args: { cold_start: 'shuffle' } })
+  const counts: Record<string, number> = {}
+  for (let call = 0; call < 400; call++) {
+    const decision = decide(contextOf('x'), undefined, Math.random)?.decision
+    expect(decision).toMatchObject({ propensity: 0.5, explored: true })
+    counts[decision?.chosen ?? ''] = (counts[decision?.chosen ?? ''] ?? 0) + 1
+  }
+  // Binomial(400, 0.5): 200 ± 10; six standard deviations.
+  expect(counts['cheap']).toBeGreaterThan(140)
+  expect(counts['dear']).toBeGreaterThan(140)
+})
+
 describe('the loop', () => {
   const other = stubRouter('z9', () => ({ cheap: 0.1, dear: 0.99 }))
 

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import type { Bounds } from '../../../learning/objective/constrain.ts'
 import { presets } from '../../../learning/objective/presets.ts'
@@ -67,6 +66,8 @@ export interface RoutePolicy {
   /** Only a strong and a weak model are candidates; names, or found by quality and price. */
   readonly pair: { readonly strong: string | undefined; readonly weak: string | undefined } | undefined
   readonly hybridThreshold: number
+  /** Without an artifact every call is drawn evenly. */
+  readonly shuffles: boolean
   readonly exploration: number
   readonly explorationRegret: number
   readonly sticky: boolean
@@ -104,6 +105,8 @@ export interface PolicyExtras {
   readonly target?: Target | undefined
   readonly pair?: RoutePolicy['pair']
   readonly lambda?: number | undefined
+  /** What `module` exports. */
+  readonly custom?: CustomPredict | undefined
   /** Told apart from other policies by more than its arguments. */
   readonly salt?: unknown
 }
@@ -128,7 +131,9 @@ export function compilePolicy(
   extras: PolicyExtras = {},
 ): RoutePolicy {
   refuseForeign(args)
-  const custom = strategy === 'llmrouter-custom' ? loadCustom(args.module) : undefined
+  if (strategy === 'llmrouter-custom' && extras.custom === undefined) {
+    throw invalid('module', 'llmrouter-custom needs it: an ES module whose default export predicts.')
+  }
   const target = extras.target ?? targetOf(args)
   const costAware = strategy === 'llmrouter-cost-aware'
   const cascade = strategy === 'llmrouter-cost-cascade' || strategy === 'llmrouter-automix'
@@ -146,7 +151,7 @@ export function compilePolicy(
     artifactPath: args.model_path === undefined ? undefined : resolve(args.model_path),
     hotReload: args.hot_reload ?? true,
     reloadInterval: (args.reload_interval ?? 300) * 1000,
-    predicts: predicts(strategy, custom),
+    predicts: predicts(strategy, extras.custom),
     chooses:
       strategy === 'llmrouter-hybrid'
         ? 'hybrid'
@@ -170,6 +175,7 @@ export function compilePolicy(
       args.max_cost_per_1k_tokens === undefined || !costAware ? undefined : args.max_cost_per_1k_tokens / 1000,
     pair,
     hybridThreshold: args.threshold ?? 0.5,
+    shuffles: args.cold_start === 'shuffle',
     exploration: args.exploration ?? 0,
     explorationRegret: args.exploration_regret ?? 0.1,
     sticky: args.sticky_sessions ?? true,
@@ -204,7 +210,7 @@ const statedLambda = ({ lambda, preset = 'balanced' }: LearnedArgs): number => l
 const noFacts: ReadonlyMap<string, StatedFacts> = new Map()
 
 function predicts(strategy: LearnedStrategyName, custom: CustomPredict | undefined): Predicts {
-  if (custom !== undefined) return { kind: 'custom', predict: custom }
+  if (strategy === 'llmrouter-custom' && custom !== undefined) return { kind: 'custom', predict: custom }
   const method = methods[strategy]
   if (method !== undefined) return { kind: 'method', method }
   switch (strategy) {
@@ -269,22 +275,6 @@ function refuseForeign(args: LearnedArgs): void {
   if (args.use_inference_only === false) {
     throw invalid('use_inference_only', 'the gateway does not train while it serves; `routeiq router train` does.')
   }
-}
-
-/** A module that cannot be loaded is a mistake of the config, not of a call. */
-function loadCustom(path: string | undefined): CustomPredict {
-  if (path === undefined) throw invalid('module', 'llmrouter-custom needs it: an ES module that exports `predict`.')
-  try {
-    const loaded = createRequire(import.meta.url)(resolve(path)) as {
-      predict?: unknown
-      default?: { predict?: unknown }
-    }
-    const found = loaded.predict ?? loaded.default?.predict
-    if (typeof found === 'function') return found as CustomPredict
-  } catch (error) {
-    throw invalid('module', `${path} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`)
-  }
-  throw invalid('module', `${path} exports no function \`predict(prompt, models)\`.`)
 }
 
 /** RouteIQ's `llm_candidates.json`. */

@@ -5,11 +5,13 @@ import type { CounterValue, LeaseItem, Window } from '../shared-state.ts'
  * The message to the lease script and its answer: little-endian, as `struct.unpack` of Redis reads it. Doubles hold
  * integers exactly to 2^53 and Infinity as well.
  *
- * operation: 1 reserve · id, ttl d, count H, items
+ * operation: 1 reserve · id, ttl d, count H, names, amounts
  *            2 settle  · id, count H, used d… │ 3 refund · id │ 4 cancel · id │ 5 renew · id, ttl d
  *            6 read    · item │ 7 add · item │ 8 assign · item │ 9 sweep
  * id:        length H, UTF-8
- * item:      limit d, amount d, span d, seed d (−1 ask, −2 none), flags B (kind + 4 for overdraft), key as id
+ * names:     length I, count keys, each as an id: one text, because calls of one caller have the same, and are many
+ * amounts:   limit d, amount d, span d, seed d (−1 ask, −2 none), flags B (kind + 4 for overdraft), each
+ * item:      amounts, key as id
  * answer, for each reservation and read:
  *            1, values │ 2, refusing item H, values │ 3, count H, unseeded items H… │ 4 duplicate │ value (of a read)
  * value:     used d, reserved d, end d (0: none)
@@ -42,9 +44,10 @@ function encode(operation: Operation): void {
       head(codes.reserve, id)
       double(ttl)
       short(items.length)
+      names(items)
       for (const item of items) {
         const seed = seeds?.get(item.key) ?? (item.seed === undefined ? noSeed : askSeed)
-        encodeItem(item.key, item.window, item.limit, item.amount, seed, item.overdraft ? overdraft : 0)
+        amounts(item.window, item.limit, item.amount, seed, item.overdraft ? overdraft : 0)
       }
       return
     }
@@ -67,12 +70,14 @@ function encode(operation: Operation): void {
       return
     case 'read':
       byte(codes.read)
-      encodeItem(operation.key, forever, 0, 0, noSeed, 0)
+      amounts(forever, 0, 0, noSeed, 0)
+      text(operation.key)
       return
     case 'add':
     case 'assign':
       byte(codes[operation.what])
-      encodeItem(operation.key, operation.window, 0, operation.amount, noSeed, 0)
+      amounts(operation.window, 0, operation.amount, noSeed, 0)
+      text(operation.key)
       return
     case 'sweep':
       byte(codes.sweep)
@@ -84,7 +89,15 @@ function head(code: number, id: string): void {
   text(id)
 }
 
-function encodeItem(key: string, window: Window, limit: number, amount: number, seed: number, flags: number): void {
+function names(items: readonly LeaseItem[]): void {
+  reserve(4)
+  const length = at
+  at += 4
+  for (const { key } of items) text(key)
+  view.setUint32(length, at - length - 4, true)
+}
+
+function amounts(window: Window, limit: number, amount: number, seed: number, flags: number): void {
   reserve(33)
   view.setFloat64(at, limit, true)
   view.setFloat64(at + 8, amount, true)
@@ -92,7 +105,6 @@ function encodeItem(key: string, window: Window, limit: number, amount: number, 
   view.setFloat64(at + 24, seed, true)
   buffer[at + 32] = kinds[window.kind] + flags
   at += 33
-  text(key)
 }
 
 function text(value: string): void {

@@ -5,7 +5,8 @@
  *
  * Layout: four keys whatever the number of counters, all of them declared, so the script is legal on a cluster.
  * - counters: hash, counter → used, reserved, end of window (three doubles; end 0 for those that never end)
- * - leases: hash, id → state, items as they came in the message, end of each item's window
+ * - leases: hash, id → state, count, names of the counters as they came in the message, amount, end of window and flags
+ *   of each
  * - lease ends: sorted set, when a lease expires, or when the record of one that did may go
  * - window ends: sorted set, when a counter may be removed
  * One hash instead of a key per counter makes a reservation one HMGET and one HSET whatever its length, and keeps a
@@ -27,7 +28,7 @@ local HOUR, MINUTE, REAPED, SWEPT, CHUNK = 3600000, 60000, 100, 1000, 3000
 local LIVE, EXPIRED, CANCELLED = 1, 2, 3
 local PARALLEL, RATE, UNTIL = 0, 2, 3
 local ASK = -1
-local ITEM = '<ddddBHc0'
+local AMOUNTS, HELD = '<ddddB', '<ddB'
 
 local function doublesOf(n)
   return '<' .. string.rep('d', n)
@@ -37,12 +38,7 @@ end
 local keys, used, reserved, ends, packed, isDirty, keyCount = ${room}, ${room}, ${room}, ${room}, ${room}, ${room}, 0
 local numberOf = {}
 
--- Items of the message, then those of leases, one after another.
-local counterOf, limitOf, amountOf, spanOf, seedOf, flagsOf, endOf, itemCount = ${room}, ${room}, ${room}, ${room}, ${room}, ${room}, ${room}, 0
-local function readItem(text, at)
-  local i, key = itemCount + 1, nil
-  itemCount = i
-  limitOf[i], amountOf[i], spanOf[i], seedOf[i], flagsOf[i], key, at = read(ITEM, text, at)
+local function numberFor(key)
   local number = numberOf[key]
   if not number then
     number = keyCount + 1
@@ -51,12 +47,37 @@ local function readItem(text, at)
     numberOf[key] = number
     used[number], packed[number], isDirty[number] = false, false, false
   end
-  counterOf[i] = number
+  return number
+end
+
+-- The counters of a lease. Calls of one caller name the same ones, and Lua hashes every text it makes: taken apart once.
+local numbersOf = {}
+local function numbersFor(names)
+  local numbers = numbersOf[names]
+  if not numbers then
+    numbers = {}
+    local at, size, n, key = 1, #names, 0, nil
+    while at <= size do
+      key, at = read('<Hc0', names, at)
+      n = n + 1
+      numbers[n] = numberFor(key)
+    end
+    numbersOf[names] = numbers
+  end
+  return numbers
+end
+
+-- Items of the message, then those of leases, one after another.
+local counterOf, limitOf, amountOf, spanOf, seedOf, flagsOf, endOf, itemCount = ${room}, ${room}, ${room}, ${room}, ${room}, ${room}, ${room}, 0
+local function readAmounts(text, at)
+  local i = itemCount + 1
+  itemCount = i
+  limitOf[i], amountOf[i], spanOf[i], seedOf[i], flagsOf[i], at = read(AMOUNTS, text, at)
   return at
 end
 
 -- 1. Read the operations.
-local codes, ids, firsts, counts, values, starts, stops, count = {}, {}, {}, {}, {}, {}, {}, 0
+local codes, ids, firsts, counts, values, names, count = {}, {}, {}, {}, {}, {}, 0
 local wanted, wantedCount = {}, 0
 local at, size = 1, #message
 while at <= size do
@@ -72,10 +93,13 @@ while at <= size do
     wanted[wantedCount] = id
     if code == 1 then
       local n
-      values[o], n, at = read('<dH', message, at)
-      firsts[o], counts[o], starts[o] = itemCount + 1, n, at
-      for _ = 1, n do at = readItem(message, at) end
-      stops[o] = at - 1
+      values[o], n, names[o], at = read('<dHIc0', message, at)
+      local numbers, first = numbersFor(names[o]), itemCount
+      firsts[o], counts[o] = first + 1, n
+      for i = 1, n do
+        counterOf[first + i] = numbers[i]
+        at = readAmounts(message, at)
+      end
     elseif code == 2 then
       local n
       n, at = read('<H', message, at)
@@ -85,8 +109,11 @@ while at <= size do
       values[o], at = read('<d', message, at)
     end
   elseif code <= 8 then
-    at = readItem(message, at)
+    at = readAmounts(message, at)
     firsts[o] = itemCount
+    local key
+    key, at = read('<Hc0', message, at)
+    counterOf[itemCount] = numberFor(key)
   end
 end
 
@@ -97,16 +124,14 @@ wantedCount = wantedCount + #lost
 
 local records, leases = {}, {}
 local function readLease(id, record)
-  local state, n, position = read('<BH', record)
-  local first = itemCount + 1
-  for _ = 1, n do position = readItem(record, position) end
-  if n == 1 then
-    endOf[first] = read('<d', record, position)
-  else
-    local windows = { read(doublesOf(n), record, position) }
-    for i = 1, n do endOf[first + i - 1] = windows[i] end
+  local state, n, held, at = read('<BHIc0', record)
+  local numbers, first = numbersFor(held), itemCount
+  for i = first + 1, first + n do
+    counterOf[i] = numbers[i - first]
+    amountOf[i], endOf[i], flagsOf[i], at = read(HELD, record, at)
   end
-  leases[id] = { state, first, first + n - 1 }
+  itemCount = first + n
+  leases[id] = { state, first + 1, itemCount }
 end
 for from = 1, wantedCount, CHUNK do
   local to = min(from + CHUNK - 1, wantedCount)
@@ -276,8 +301,9 @@ local function reserve(o, id, first, last)
   end
   answer('\\1')
   for i = first, last do answer(packedOf(counterOf[i])) end
-  local n = last - first + 1
-  records[id] = concat({ pack('<BH', LIVE, n), sub(message, starts[o], stops[o]), pack(doublesOf(n), unpack(endOf, first, last)) })
+  local held = { pack('<BHI', LIVE, last - first + 1, #names[o]), names[o] }
+  for i = first, last do held[i - first + 3] = pack(HELD, amountOf[i], endOf[i], flagsOf[i]) end
+  records[id] = concat(held)
   leases[id] = { LIVE, first, last }
   leaseScore[id] = now + values[o]
 end
@@ -314,7 +340,7 @@ for o = 1, count do
       settle(id, nil)
     else
       -- The reservation may still be on its way, on a connection that was given up.
-      records[id], leases[id], leaseScore[id] = pack('<BH', CANCELLED, 0), { CANCELLED, 1, 0 }, now + MINUTE
+      records[id], leases[id], leaseScore[id] = pack('<BHI', CANCELLED, 0, 0), { CANCELLED, 1, 0 }, now + MINUTE
     end
   elseif code == 5 then
     local lease = leases[id]

@@ -1,7 +1,7 @@
 import type { Tables } from '../tables.ts'
 
-/** What people manage. Their number is bounded by people, and they are read by key or by the page. */
-const managed: readonly (keyof Tables)[] = [
+/** What people manage, and what is kept up to a set number: read by key or by the page. */
+const bounded: readonly (keyof Tables)[] = [
   'keys',
   'deprecated_keys',
   'teams',
@@ -21,8 +21,12 @@ const managed: readonly (keyof Tables)[] = [
   'jwt_key_mappings',
   'policies',
   'settings',
+  'router_captures',
+  'router_states',
+  'router_experiments',
+  'router_monitors',
 ]
-const names: ReadonlySet<string> = new Set(managed)
+const names: ReadonlySet<string> = new Set(bounded)
 
 /** Whether a select is over soon: it reads nothing that grows with every call. */
 export function isShortRead(sql: string): boolean {

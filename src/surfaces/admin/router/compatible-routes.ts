@@ -4,6 +4,7 @@ import type { Management } from '../../../governance/management/management.ts'
 import { stageOf } from '../../../learning/rollout/state.ts'
 import type { Gateway } from '../../../pipeline/gateway.ts'
 import { learnedStrategies } from '../../../platform/config/learned-strategies.ts'
+import { floatMean } from '../../../platform/store/sums.ts'
 import { apiRoute } from '../../api-route.ts'
 import type { Route } from '../../route.ts'
 import type { RouterServices } from './services.ts'
@@ -95,12 +96,11 @@ export function compatibleRoutes(gateway: Gateway, management: Management, servi
             .execute()
           return Object.fromEntries(rows.map(row => [String(row[column]), row.calls]))
         }
-        const float = sql.raw(store.dialect === 'postgres' ? 'double precision' : 'real')
         const total = await store.db
           .selectFrom('router_decisions')
           .select([
             sql<number>`count(*)`.as('calls'),
-            sql<number | null>`avg(cast(duration_ms as ${float}))`.as('latency'),
+            floatMean(store, sql`duration_ms`).as('latency'),
             sql<number | null>`sum(explored)`.as('explored'),
           ])
           .where('at', '>=', since)

@@ -7,7 +7,7 @@ import {
   dailyActivity,
   dailyActivityPage,
 } from '../../../governance/ledger/reports/daily-activity.ts'
-import type { Selection } from '../../../governance/ledger/reports/sums.ts'
+import type { Selection } from '../../../governance/ledger/reports/sums-query.ts'
 import { apiRoute, pageNumber, pageSize } from '../../api-route.ts'
 import type { Route } from '../../route.ts'
 import { idList, idText } from './lists.ts'

@@ -22,7 +22,7 @@ import {
   topModels,
   totalSpend,
 } from '../../../governance/ledger/reports/global-reports.ts'
-import type { Selection } from '../../../governance/ledger/reports/sums.ts'
+import type { Selection } from '../../../governance/ledger/reports/sums-query.ts'
 import { apiRoute } from '../../api-route.ts'
 import type { Route } from '../../route.ts'
 import { callTypeOfRoute } from './call-types.ts'

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Principal } from '../../../governance/authentication/principal.ts'
-import type { Selection } from '../../../governance/ledger/reports/sums.ts'
+import type { Selection } from '../../../governance/ledger/reports/sums-query.ts'
 import { GatewayError } from '../../../platform/errors/gateway-error.ts'
 import type { Tables } from '../../../platform/store/tables.ts'
 
