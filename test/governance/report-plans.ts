@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { Service } from '../harness/services.ts'
 import type { Books } from './books.ts'
@@ -10,30 +11,35 @@ export interface TableRead {
   readonly plan: string
 }
 
-let marks = 0
-
 /**
- * The plans of what PostgreSQL is asked meanwhile, from its log: it must have been started with `auto_explain` for every
- * statement.
+ * What PostgreSQL plans, from its log: it must have been started with `auto_explain` for every statement. Marks in the log
+ * tell what was asked between them.
  */
-export async function statementPlans(
-  postgres: Service,
-  books: Books,
-  work: () => Promise<unknown>,
-): Promise<TableRead[]> {
-  const mark = async (): Promise<string> => {
-    const text = `mark-${++marks}-of-the-log`
-    await books.query(`select '${text}' as mark`)
-    await expect.poll(() => postgres.logs().includes(text), { timeout: 10_000, interval: 5 }).toBe(true)
-    return text
+export class PlanLog {
+  readonly #postgres: Service
+  readonly #books: Books
+  #marks = 0
+
+  constructor(postgres: Service, books: Books) {
+    this.#postgres = postgres
+    this.#books = books
   }
-  const from = await mark()
-  await work()
-  const until = await mark()
-  const log = postgres.logs()
-  expect(log.includes(from), 'the log of one report does not fit into what is kept').toBe(true)
-  const written = log.slice(log.indexOf(from), log.indexOf(until))
-  return written.split(/^(?=.*LOG: {2}duration: )/m).flatMap(readsOf)
+
+  /** How the books were read since the mark before. */
+  async mark(): Promise<TableRead[]> {
+    const from = `mark-${this.#marks}-of-the-log`
+    const until = `mark-${++this.#marks}-of-the-log`
+    await this.#books.query(`select '${until}' as mark`)
+    let log = this.#postgres.logs()
+    while (!log.includes(until)) {
+      await pause(2)
+      log = this.#postgres.logs()
+    }
+    if (this.#marks === 1) return []
+    expect(log.includes(from), 'the log of one report does not fit into what is kept').toBe(true)
+    const written = log.slice(log.indexOf(from), log.indexOf(until))
+    return written.split(/^(?=.*LOG: {2}duration: )/m).flatMap(readsOf)
+  }
 }
 
 /** `->  Index Scan using daily_spend_tag_pkey on daily_spend_tag d`, and the lines below it that are indented further. */

@@ -3,7 +3,7 @@ import type { TrainedRouter } from '../predictor.ts'
 import { BrokenPart } from '../predictors/part.ts'
 import { createTrainedRouter, type RouterContents } from '../predictors/trained-router.ts'
 import { containerExtent, isContainer, packContainer, unpackContainer } from './container.ts'
-import { fromHeader, toHeader } from './contents.ts'
+import { fromHeader, pointArrays, toHeader } from './contents.ts'
 import { refuseForeign } from './foreign-formats.ts'
 import { goldenDifference, goldenTexts, goldenValues } from './golden.ts'
 import { modelArrays } from './model-sections.ts'
@@ -13,7 +13,7 @@ import { checkSeal, sealed, signatureOf } from './seal.ts'
 /** One file that holds a trained router: data, never code. Not signed. */
 export function writeArtifact(contents: RouterContents): Uint8Array {
   const golden = goldenValues(createTrainedRouter(contents, '', false), goldenTexts)
-  const arrays = modelArrays(contents)
+  const arrays = new Map([...modelArrays(contents), ...pointArrays(contents.operatingPoints)])
   arrays.set('golden.features', golden.features)
   arrays.set('golden.quality', golden.quality)
   return sealed(packContainer(toHeader(contents, goldenTexts), arrays))
@@ -50,7 +50,9 @@ export function readArtifact(artifact: Uint8Array, { publicKeys }: ReadOptions =
       goldenValues(router, golden),
     )
     if (difference !== undefined) {
-      throw refused(`${difference}: it was written by a release that reads prompts otherwise; train it again`)
+      throw refused(
+        `${difference}: it was written by a release that reads prompts otherwise; train it again with 'routeiq router train'`,
+      )
     }
     return router
   } catch (error) {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { methods } from '../predictor.ts'
-import type { TypedArray } from '../predictors/part.ts'
+import { methods, type OperatingPoint } from '../predictor.ts'
+import { BrokenPart, type TypedArray } from '../predictors/part.ts'
 import type { RouterContents } from '../predictors/trained-router.ts'
 import { modelHeader, modelSchema, readModel } from './model-sections.ts'
 import { refused } from './refusal.ts'
@@ -27,15 +27,6 @@ const contentsSchema = z.strictObject({
     )
     .min(1)
     .max(1000),
-  operatingPoints: z.array(
-    z.strictObject({
-      method: z.enum(methods),
-      lambda: z.number().nonnegative(),
-      quality: z.number(),
-      cost: z.number().nonnegative(),
-      shares: z.array(z.number()),
-    }),
-  ),
   model: modelSchema,
   /** Texts whose vectors and predictions are in the sections `golden.*`. */
   golden: z.array(z.string().max(5000)).max(200),
@@ -52,7 +43,6 @@ export function toHeader(contents: RouterContents, golden: readonly string[]): z
       ...model,
       ...(meanLatency === undefined ? {} : { meanLatency }),
     })),
-    operatingPoints: contents.operatingPoints.map(point => ({ ...point, shares: [...point.shares] })),
     model: modelHeader(contents),
     golden: [...golden],
   }
@@ -69,7 +59,35 @@ export function fromHeader(
   }
   const { golden, model, schemaVersion: _, ...rest } = parsed.data
   const models = rest.models.map(({ meanLatency, ...facts }) => ({ ...facts, meanLatency }))
-  return { contents: { ...rest, models, ...readModel(model, arrays) }, golden }
+  const operatingPoints = readPoints(arrays, models.length)
+  return { contents: { ...rest, models, operatingPoints, ...readModel(model, arrays) }, golden }
+}
+
+const pointsPrefix = 'operatingPoints/'
+
+/** Of each method, a row per point: λ, quality, cost, share of each model. Many numbers, so not in the header. */
+export function pointArrays(points: readonly OperatingPoint[]): Map<string, TypedArray> {
+  const byMethod = Map.groupBy(points, ({ method }) => method)
+  return new Map(
+    [...byMethod].map(([method, its]) => [
+      `${pointsPrefix}${method}`,
+      Float32Array.from(its.flatMap(({ lambda, quality, cost, shares }) => [lambda, quality, cost, ...shares])),
+    ]),
+  )
+}
+
+function readPoints(arrays: ReadonlyMap<string, TypedArray>, models: number): OperatingPoint[] {
+  const width = 3 + models
+  return methods.flatMap(method => {
+    const values = arrays.get(`${pointsPrefix}${method}`)
+    if (values === undefined) return []
+    if (values.length % width !== 0)
+      throw new BrokenPart(`the operating points of '${method}' are of another number of models`)
+    return Array.from({ length: values.length / width }, (_, row) => {
+      const [lambda = 0, quality = 0, cost = 0, ...shares] = values.subarray(row * width, (row + 1) * width)
+      return { method, lambda, quality, cost, shares }
+    })
+  })
 }
 
 function versionAdvice(json: unknown): string | undefined {

@@ -14,7 +14,7 @@ export const goldenTexts: readonly string[] = [
   'Prove that the square root of 2 is irrational.',
   'Solve for x: 3x^2 - 12x + 9 = 0. Show every step.',
   'A shop sells 12 pens for $18. How much do 30 pens cost?',
-  'Write a Python function that merges two sorted lists.\n\ndef merge(a, b):\n    """Both are sorted."""\n',
+  'Write a routine that merges two sorted lists.\n\ndef merge(a, b):\n    """Both are sorted."""\n',
   'Why does `SELECT * FROM orders WHERE total = NULL` return nothing?',
   '```ts\nconst sum = (xs: number[]) => xs.reduce((a, b) => a + b, 0)\n```\nAdd a test.',
   `Summarise the following in one sentence:\n\n${'The committee met on Tuesday and agreed to meet again. '.repeat(12)}`,
@@ -47,7 +47,21 @@ export const goldenTexts: readonly string[] = [
   'If all bloops are razzies and all razzies are lazzies, are all bloops lazzies?',
   'Three houses stand in a row. The baker does not live in the first. Who lives in the middle?',
   'What happens to the boiling point of water as pressure falls?',
+  'Rewrite in a formal tone: hey, gonna be late, sorry!!',
+  'Extract the dates as JSON: "Due on 3 May 2021, paid 2021-06-01."',
+  'Act as a careful reviewer. Find the security problem: eval(request.body)',
+  'What is 17 % of 2,340?',
+  '你好，请把下面的句子翻译成英文：今天下雨。',
+  'Ποια είναι η πρωτεύουσα της Ελλάδας;',
+  'Kdo napsal Babičku?',
+  'ÀÉÎÕÜ àéîõü ß ẞ ı İ',
+  'a_b__c ___ x-y z/w 3.14 1e-9 0xFF',
+  '- one\n- two\n  - three\n\n1. four\n2. five',
+  '<html><body><p>Why is this paragraph not blue?</p></body></html>',
 ]
+
+/** So many of them are also predicted by every method; all of them would cost half of the time of loading. */
+const predictedTexts = 10
 
 /** Largest difference that rounding may make. */
 const tolerance = 1e-3
@@ -55,7 +69,7 @@ const tolerance = 1e-3
 export interface GoldenValues {
   /** texts × dims */
   readonly features: Float32Array
-  /** methods × texts × models */
+  /** some of the texts × methods × models */
   readonly quality: Float32Array
 }
 
@@ -63,15 +77,21 @@ export function goldenValues(router: TrainedRouter, texts: readonly string[]): G
   const models = router.models.length
   const { dims } = router.featurizer
   const features = new Float32Array(texts.length * dims)
-  const quality = new Float32Array(router.methods.length * texts.length * models)
-  const prediction = router.prediction()
   for (const [index, text] of texts.entries()) {
-    const prompt = promptOf(text)
-    for (const [method, name] of router.methods.entries()) {
-      router.predict(prompt, name, prediction)
-      quality.set(prediction.quality, (method * texts.length + index) * models)
+    router.featurizer.features(promptOf(text), features.subarray(index * dims, (index + 1) * dims))
+  }
+  // Evenly spread, because texts of one kind stand together.
+  const step = Math.max(1, Math.floor(texts.length / predictedTexts))
+  const predicted = texts.filter((_, index) => index % step === 0)
+  const quality = new Float32Array(router.methods.length * predicted.length * models)
+  const prediction = router.prediction()
+  let at = 0
+  for (const text of predicted) {
+    for (const method of router.methods) {
+      router.predict(promptOf(text), method, prediction)
+      quality.set(prediction.quality, at)
+      at += models
     }
-    features.set(prediction.features, index * dims)
   }
   return { features, quality }
 }

@@ -21,7 +21,8 @@ export const novelNeighbours = 20
 /** Cells are read, nearest first, until this many rows for each neighbour wanted were compared. */
 const rowsPerNeighbour = 12
 
-export function createNeighbours(part: Part, dims: number): Neighbours {
+/** @param words the first so many dimensions are the words' */
+export function createNeighbours(part: Part, dims: number, words: number): Neighbours {
   const rowCount = count(part, 'rows', 10_000_000)
   const wanted = count(part, 'neighbours', 1000)
   const cells = count(part, 'cells', 65_536)
@@ -139,8 +140,11 @@ export function createNeighbours(part: Part, dims: number): Neighbours {
     find(features) {
       if (sameAsLast(features)) return
       let squares = 0
-      for (let at = 0; at < dims; at++) squares += (features[at] as number) ** 2
-      const unit = squares > 0 ? 1 / Math.sqrt(squares) : 0
+      for (let at = 0; at < words; at++) squares += (features[at] as number) ** 2
+      // Words of which none is known are of length 1 like all others, in a direction that no row has.
+      if (squares === 0) squares = 1
+      for (let at = words; at < dims; at++) squares += (features[at] as number) ** 2
+      const unit = 1 / Math.sqrt(squares)
       for (let at = 0; at < dims; at++) query[at] = (features[at] as number) * unit
       result.size = 0
       if (cells <= 1) compare(0, rowCount)

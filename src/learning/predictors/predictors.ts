@@ -37,7 +37,7 @@ export function createPredictors(features: FeatureSpec, parts: Parts, models: nu
     if (found === undefined) throw new BrokenPart(`the part '${name}' is missing`)
     return found
   }
-  const neighbours = createNeighbours(part('neighbours'), dims)
+  const neighbours = createNeighbours(part('neighbours'), dims, features.components)
   const tables = createTables(part('tables'), models, dims)
   const byMethod = new Map<Method, Predictor>([['tables', tables]])
   const add = (method: Method, create: (part: Part) => Predictor): void => {

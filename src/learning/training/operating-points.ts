@@ -56,14 +56,14 @@ export function operatingPoints(
       qualitySum += Number.isNaN(known) ? (predicted[at] as number) : known
       costSum += costs.actual[at] as number
     }
-    const cost = costSum / rows
+    const cost = rounded(costSum / rows)
     const previous = points.at(-1)
     if (previous !== undefined && cost >= previous.cost) continue
     points.push({
       method,
       lambda,
       quality: rounded(qualitySum / rows),
-      cost: rounded(cost),
+      cost,
       shares: Array.from(counts, count => rounded(count / rows)),
     })
   }

@@ -7,7 +7,9 @@ import type { Dataset, Row } from '../dataset.ts'
 import { type Method, methods, type TrainedRouter } from '../predictor.ts'
 import { plainShape, promptOf } from '../prompt.ts'
 import { everyKind, type Kind, promptOfKind, specialists, syntheticDataset } from './synthetic.fixtures.ts'
+import { runTask } from './task.ts'
 import { type TrainingOptions, train } from './train.ts'
+import { trainingRows } from './training-rows.ts'
 
 const quick = { name: 'test', threads: 0, folds: 2, components: 16, now: () => 1 } satisfies TrainingOptions
 
@@ -44,10 +46,14 @@ describe('training', () => {
 
   it('predicts shares of right answers, not ranks', () => {
     const prediction = router.prediction()
-    for (const { kind, text } of unseen) {
-      router.predict(promptOf(text), 'average', prediction)
+    for (const kind of everyKind) {
+      const its = unseen.filter(other => other.kind === kind)
       const best = router.models.findIndex(({ id }) => id === bestAt[kind])
-      expect(Math.abs((prediction.quality[best] ?? 0) - 0.95)).toBeLessThan(0.15)
+      const mean = its.reduce((sum, { text }) => {
+        router.predict(promptOf(text), 'average', prediction)
+        return sum + (prediction.quality[best] ?? 0) / its.length
+      }, 0)
+      expect(Math.abs(mean - 0.95), kind).toBeLessThan(0.12)
     }
   })
 
@@ -68,22 +74,15 @@ describe('training', () => {
     }
     const known = unseen.map(({ text }) => familiarity(text))
     expect(known.reduce((sum, value) => sum + value, 0) / known.length).toBeGreaterThan(0.9)
-    expect(familiarity('日本の首都はどこですか?')).toBeLessThan(0.5)
+    expect(familiarity('{"a":[1,2,{"b":"c"}]};\n'.repeat(40))).toBeLessThan(0.5)
+    expect(familiarity('')).toBeLessThan(0.9)
   })
 
-  it('draws what is unfamiliar to the means of the models', () => {
-    const prediction = router.prediction()
-    router.predict(promptOf('ปริมาณ '.repeat(300)), 'ridge', prediction)
-    expect(prediction.familiarity).toBe(0)
-    for (const [model, { meanQuality }] of router.models.entries())
-      expect(prediction.quality[model]).toBeCloseTo(meanQuality, 5)
-  })
-
-  it('rises in certainty with what is known', () => {
+  it('is less sure of what is unfamiliar', () => {
     const prediction = router.prediction()
     router.predict(promptOf(unseen[0]!.text), 'average', prediction)
     const known = prediction.variance[0]!
-    router.predict(promptOf('ปริมาณ '.repeat(300)), 'average', prediction)
+    router.predict(promptOf('{"a":[1,2,{"b":"c"}]};\n'.repeat(40)), 'average', prediction)
     expect(known).toBeGreaterThan(0)
     expect(prediction.variance[0]).toBeGreaterThan(known)
   })
@@ -194,7 +193,7 @@ describe('training is honest about its data', () => {
     const router = await trained({ ...dataset, rows: [...dataset.rows, ...ties] })
     for (const method of methods) {
       const right = unseen.map(({ kind, text }) => choice(router, text, method) === bestAt[kind])
-      expect(share(right), method).toBeGreaterThan(0.85)
+      expect(share(right), method).toBeGreaterThan(0.8)
     }
   })
 
@@ -252,22 +251,17 @@ describe('training is honest about its data', () => {
     await expect(train({ ...syntheticDataset(), models: [] }, quick)).rejects.toThrow(/no models/)
   })
 
-  it('predicts each row by what the other folds know', async () => {
-    // Ids decide the folds. Fold 0's labels are turned around: a model that saw them would know, the others cannot.
-    const dataset = syntheticDataset()
-    const { outOfFold } = await train(dataset, { ...quick, foldRule: 'id', methods: ['average'] })
-    const turned = dataset.rows.map(
-      (row, index): Row =>
-        outOfFold.foldOf[index] === 0 ? { ...row, quality: row.quality.map(value => 1 - value) } : row,
-    )
-    const again = await train({ ...dataset, rows: turned }, { ...quick, foldRule: 'id', methods: ['average'] })
-    const models = dataset.models.length
-    const before = outOfFold.quality.knn!
-    const after = again.outOfFold.quality.knn!
-    for (const [row, fold] of outOfFold.foldOf.entries()) {
-      if (fold !== 0) continue
-      for (let at = row * models; at < (row + 1) * models; at++) expect(after[at]).toBe(before[at])
-    }
+  it('predicts a fold by what the others know, and by nothing else', () => {
+    const dataset = syntheticDataset({ rows: 120 })
+    const rows = trainingRows(dataset)
+    const foldOf = Uint8Array.from(dataset.rows, (_, row) => row % 4)
+    const fit = { methods: [...methods], seed: 1, components: 8, columnWeight: 0.25 }
+    const predicted = (labels: Float32Array) =>
+      runTask({ rows: { ...rows, quality: labels }, foldOf, fit }, { kind: 'fold', fold: 0 }, () => {})
+    const turned = rows.quality.map((value, at) => (foldOf[Math.floor(at / rows.models)] === 0 ? 1 - value : value))
+    expect(predicted(turned)).toEqual(predicted(rows.quality))
+    const others = rows.quality.map((value, at) => (foldOf[Math.floor(at / rows.models)] === 1 ? 1 - value : value))
+    expect(predicted(others)).not.toEqual(predicted(rows.quality))
   })
 
   it('keeps rows of one group in one fold', async () => {

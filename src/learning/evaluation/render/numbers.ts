@@ -14,3 +14,5 @@ export const dollars = (value: number | undefined): string => {
 export const milliseconds = (value: number | undefined): string => (value === undefined ? '' : value.toFixed(0))
 
 export const count = (value: number): string => value.toLocaleString('en-US')
+
+export const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`
