@@ -30,6 +30,7 @@ export class Connection {
   #lastId = 0
   #failure: Error | undefined
   #isOpen = false
+  #closing = false
   #busySince = 0
   readonly #onOutage: (error: StoreUnavailable) => void
 
@@ -115,6 +116,7 @@ export class Connection {
 
   /** Lets the statements sent before finish. */
   async close(): Promise<void> {
+    this.#closing = true
     this.#worker.ref()
     this.#worker.postMessage(closeThread)
     const timer = setTimeout(() => void this.#worker.terminate(), closeTimeout)
@@ -146,7 +148,7 @@ export class Connection {
   #fail(reason: Error): Error {
     if (this.#failure === undefined) {
       this.#failure = reason
-      if (reason instanceof StoreUnavailable) this.#onOutage(reason)
+      if (reason instanceof StoreUnavailable && !this.#closing) this.#onOutage(reason)
     }
     for (const waiting of this.#waiting.values()) waiting.reject(this.#failure)
     this.#waiting.clear()

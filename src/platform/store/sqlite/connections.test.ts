@@ -3,14 +3,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { StoreUnavailable } from '../store.ts'
 import { Connections } from './connections.ts'
 
 let folder = ''
 let connections: Connections
+let outages: StoreUnavailable[]
 
 beforeEach(async () => {
+  outages = []
   folder = mkdtempSync(join(tmpdir(), 'routeiq-connections-'))
-  connections = new Connections(join(folder, 'x.db'), 5000, () => undefined)
+  connections = new Connections(join(folder, 'x.db'), 5000, error => outages.push(error))
   await connections.writer.run('create table "keys" (n integer)', [])
   await connections.writer.run('create table "ledger" (n integer)', [])
   connections.serve()
@@ -62,5 +65,6 @@ describe.runIf(process.platform === 'linux')('connections of a file', () => {
     for (let waited = 0; readers() > 0 && waited < 400; waited++) await sleep(25)
     expect(readers()).toBe(0)
     expect((await connections.read(long, [])).rows).toEqual([{ n: 0 }])
+    expect(outages, 'that a reader was closed is none').toEqual([])
   })
 })
