@@ -32,7 +32,7 @@ export class PlanLog {
     await this.#books.query(`select '${until}' as mark`)
     let log = this.#postgres.logs()
     while (!log.includes(until)) {
-      await pause(2)
+      await pause(10)
       log = this.#postgres.logs()
     }
     if (this.#marks === 1) return []

@@ -1,5 +1,6 @@
 import { margin } from './bootstrap.ts'
 import type { MethodReport } from './method-report.ts'
+import { signed } from './render/numbers.ts'
 
 export interface Check {
   readonly name: string
@@ -71,5 +72,3 @@ export function gate(method: MethodReport): Gate {
     })
   return { passed: checks.every(({ passed }) => passed), checks }
 }
-
-const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`

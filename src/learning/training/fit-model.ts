@@ -13,6 +13,7 @@ import { fitOutputLength } from './fit-output-length.ts'
 import { fitRidge } from './fit-ridge.ts'
 import { fitTables, partitions } from './fit-tables.ts'
 import { fitTrees } from './fit-trees.ts'
+import { sampled } from './sample.ts'
 import { labelMeans, type Problem, type TrainingRows } from './training-rows.ts'
 
 export interface FitOptions extends FeatureOptions {
@@ -45,18 +46,19 @@ export function fitModel(
   const tables = partitions(problem)
   const finest = tables.at(-1)
   if (finest === undefined) throw new Error('there are no partitions')
-  const { part: neighbours, order } = fitNeighbours(problem, finest)
+  const few = sampled(problem, finest)
+  const { part: neighbours, order } = fitNeighbours(few.problem, few.partition)
   step('output length')
   const outputLength = fitOutputLength(problem, taken(all.logTokens, rows, all.models))
   const parts: Record<string, Part> = { neighbours, outputLength, tables: fitTables(problem, tables) }
   const fit: Partial<Record<Method, () => Part>> = {
     ridge: () => fitRidge(problem),
-    knn: () => fitKnn(problem, order),
-    trees: () => fitTrees(problem),
+    knn: () => fitKnn(few.problem, order),
+    trees: () => fitTrees(few.problem),
     svm: () => fitSupportVectors(problem),
-    'rbf-svm': () => fitKernelSupportVectors(problem),
+    'rbf-svm': () => fitKernelSupportVectors(few.problem),
     logistic: () => fitLogistic(problem),
-    mlp: () => fitMlp(problem),
+    mlp: () => fitMlp(few.problem),
     mf: () => fitFactors(problem),
     elo: () => fitElo(problem, tables),
   }

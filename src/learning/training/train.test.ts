@@ -75,7 +75,6 @@ describe('training', () => {
     const known = unseen.map(({ text }) => familiarity(text))
     expect(known.reduce((sum, value) => sum + value, 0) / known.length).toBeGreaterThan(0.9)
     expect(familiarity('{"a":[1,2,{"b":"c"}]};\n'.repeat(40))).toBeLessThan(0.5)
-    expect(familiarity('')).toBeLessThan(0.9)
   })
 
   it('is less sure of what is unfamiliar', () => {
@@ -272,26 +271,27 @@ describe('training is honest about its data', () => {
     for (const [row, fold] of outOfFold.foldOf.entries()) expect(fold).toBe(outOfFold.foldOf[row % 10])
   })
 
-  it('learns what the system prompt and the request tell', async () => {
-    const dataset = syntheticDataset({ rows: 400 })
+  it.each([
+    [
+      'the system prompt',
+      (tutor: boolean) => ({ system: tutor ? 'You are a tutor of algebra.' : 'You are the bard of an inn.' }),
+    ],
+    ['the request', (tutor: boolean) => ({ system: '', shape: { ...plainShape, tools: tutor ? 3 : 0 } })],
+  ])('learns what %s tells', async (_name, told) => {
+    const dataset = syntheticDataset({ rows: 200 })
     const rows = dataset.rows.map((row, index): Row => {
       const tutor = index % 2 === 0
-      return {
-        ...row,
-        text: `Question ${index} on rivers`,
-        system: tutor ? 'You are a mathematics tutor of the academy.' : 'You are the storyteller of an inn.',
-        shape: { ...plainShape, tools: tutor ? 3 : 0 },
-        quality: Float64Array.from([tutor ? 1 : 0, 0.5, tutor ? 0 : 1, 0.2]),
-      }
+      const quality = Float64Array.from([tutor ? 1 : 0, 0.5, tutor ? 0 : 1, 0.2])
+      return { ...row, ...told(tutor), text: `Question ${index} on rivers`, quality }
     })
-    const router = await trained({ ...dataset, rows })
+    const router = await trained({ ...dataset, rows }, { methods: ['average'] })
     const prediction = router.prediction()
-    const bestFor = (system: string): string => {
-      router.predict(promptOf('Question 7777 on rivers', system), 'average', prediction)
+    const bestFor = (tutor: boolean): string => {
+      router.predict({ ...promptOf('Question 7777 on rivers'), ...told(tutor) }, 'average', prediction)
       return router.models[prediction.quality.indexOf(Math.max(...prediction.quality))]?.id ?? ''
     }
-    expect(bestFor('You are a mathematics tutor of the academy.')).toBe('euler')
-    expect(bestFor('You are the storyteller of an inn.')).toBe('austen')
+    expect(bestFor(true)).toBe('euler')
+    expect(bestFor(false)).toBe('austen')
   })
 })
 
@@ -326,8 +326,9 @@ describe('training can be stopped and goes on', () => {
       await writeFile(file, (await readFile(file)).subarray(0, 1000))
       const repaired = await train(dataset, { ...quick, checkpoints: folder })
       expect(Buffer.from(repaired.artifact).equals(whole.artifact)).toBe(true)
-      const others = await train(syntheticDataset({ rows: 90, seed: 2 }), { ...quick, checkpoints: folder })
-      expect(Buffer.from(others.artifact).equals(whole.artifact)).toBe(false)
+      const others = syntheticDataset({ rows: 90, seed: 2 })
+      const fresh = await train(others, quick)
+      expect((await train(others, { ...quick, checkpoints: folder })).outOfFold).toEqual(fresh.outOfFold)
     } finally {
       await rm(folder, { recursive: true })
     }

@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os'
 import { writeArtifact } from '../artifact/artifact.ts'
 import type { Dataset } from '../dataset.ts'
+import { foldsOf } from '../evaluation/folds.ts'
 import { type Method, methods, type OperatingPoint } from '../predictor.ts'
 import { averaged } from '../predictors/average.ts'
 import { assemble, type OutOfFold } from './assemble.ts'
 import { createCheckpoints, noCheckpoints, trainingKey } from './checkpoints.ts'
 import type { FitOptions, FittedModel } from './fit-model.ts'
-import { type FoldRule, foldOfRows } from './folds.ts'
 import type { RowPredictions } from './predict-rows.ts'
 import { runTasks } from './run-tasks.ts'
 import type { Task, TaskInput, TaskResult } from './task.ts'
@@ -18,10 +18,13 @@ export interface TrainingOptions {
   readonly methods?: readonly Method[]
   /** Default 1. The same seed, data and options give the same artifact, but for its date. */
   readonly seed?: number
-  /** Default 5, at most the number of rows. */
+  /** Default 5, at most the number of rows and 100. */
   readonly folds?: number
-  /** Default `group`. */
-  readonly foldRule?: FoldRule
+  /**
+   * What keeps rows in one fold: their group (session, template, question stem), or their id alone, the rule under which
+   * figures of published tables were made. Default `group`.
+   */
+  readonly foldRule?: 'group' | 'id'
   /** Dimensions of the projected words; default 64. */
   readonly components?: number
   /** Weight of surface and request features; default 0.25. */
@@ -53,10 +56,10 @@ export async function train(dataset: Dataset, options: TrainingOptions): Promise
   const rowCount = dataset.rows.length
   if (dataset.models.length === 0) throw new RangeError('the data set names no models')
   if (rowCount < 2) throw new RangeError(`the data set has ${rowCount} rows: at least 2 are needed, 250 to be of use`)
-  const folds = Math.max(2, Math.min(options.folds ?? 5, rowCount))
+  const folds = Math.max(2, Math.min(options.folds ?? 5, rowCount, 100))
   const input: TaskInput = {
     rows: trainingRows(dataset),
-    foldOf: spread(foldOfRows(dataset, options.foldRule ?? 'group', folds), folds),
+    foldOf: spread(Uint8Array.from(foldsOf(dataset.rows, folds, options.foldRule ?? 'group')), folds),
     fit: fitOptions(options),
   }
   const results = await allTasks(dataset, input, folds, options)

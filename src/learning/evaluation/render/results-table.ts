@@ -1,5 +1,5 @@
-import type { MethodReport } from '../method-report.ts'
-import type { CurveReport, EvaluationReport } from '../report.ts'
+import type { CurveReport, MethodReport } from '../method-report.ts'
+import type { EvaluationReport } from '../report.ts'
 import { dollars, percent, quality, signed } from './numbers.ts'
 
 /** Baselines and methods in one table: what a reader looks at first. The first row is the head. */
