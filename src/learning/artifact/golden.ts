@@ -49,7 +49,7 @@ export const goldenTexts: readonly string[] = [
   'What happens to the boiling point of water as pressure falls?',
   'Rewrite in a formal tone: hey, gonna be late, sorry!!',
   'Extract the dates as JSON: "Due on 3 May 2021, paid 2021-06-01."',
-  'Act as a careful reviewer. Find the security problem: eval(request.body)',
+  'Act as a careful reviewer. Find the security problem: system(request.body)',
   'What is 17 % of 2,340?',
   '你好，请把下面的句子翻译成英文：今天下雨。',
   'Ποια είναι η πρωτεύουσα της Ελλάδας;',
@@ -61,7 +61,7 @@ export const goldenTexts: readonly string[] = [
 ]
 
 /** So many of them are also predicted by every method; all of them would cost half of the time of loading. */
-const predictedTexts = 10
+const predictedTexts = 5
 
 /** Largest difference that rounding may make. */
 const tolerance = 1e-3
