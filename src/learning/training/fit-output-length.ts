@@ -13,7 +13,7 @@ export function fitOutputLength(problem: Problem, logTokens: Float32Array): Part
   const weight = logTokens.map(value => (Number.isNaN(value) ? 0 : 1))
   const { means, labels } = labelMeans(logTokens, weight, models)
   if (labels.every(count => count === 0)) means.fill(Math.log(unknownTokens))
-  const { arrays } = fitRidge({ ...problem, quality: logTokens, weight, means, labels })
+  const { arrays } = fitRidge({ ...problem, quality: logTokens, weight, means, labels }, 'targets')
   const weights = arrays['weights'] as Float32Array
   const intercepts = arrays['intercepts'] as Float32Array
   for (let model = 0; model < models; model++) {

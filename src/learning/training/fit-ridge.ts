@@ -9,9 +9,10 @@ const penalties = [1, 3, 10, 30, 100, 300, 1000]
 /**
  * Ridge regression per model on the rows it was tried on. One penalty for models tried on the same rows: that with the
  * least error when each row is left out in turn, which has a closed form, residual / (1 − leverage) (Allen 1974). The
- * error is that of the differences between models, where there are several: they are what decides.
+ * error is that of the differences between models, where there are several, because they are what decides; or of the
+ * targets themselves.
  */
-export function fitRidge(problem: Problem, targets = problem.quality): Part {
+export function fitRidge(problem: Problem, judgedBy: 'differences' | 'targets' = 'differences'): Part {
   const { dims, models } = problem
   const fitted: Fitted = {
     weights: new Float32Array(models * dims),
@@ -21,8 +22,8 @@ export function fitRidge(problem: Problem, targets = problem.quality): Part {
   for (const group of sameWeights(problem)) {
     const design = decompose(problem, group.weight)
     if (design === undefined) continue
-    const centred = group.models.map(model => centreTargets(design, problem, targets, model))
-    const penalty = bestPenalty(design, problem, centred)
+    const centred = group.models.map(model => centreTargets(design, problem, model))
+    const penalty = bestPenalty(design, problem, centred, judgedBy === 'differences' && centred.length > 1)
     for (const [index, model] of group.models.entries()) {
       solve(design, problem, model, centred[index] as CentredTargets, penalty, fitted)
     }
@@ -103,20 +104,20 @@ interface CentredTargets {
   readonly projected: Float64Array
 }
 
-function centreTargets(design: Design, problem: Problem, targets: Float32Array, model: number): CentredTargets {
-  const { rows, dims, models } = problem
+function centreTargets(design: Design, problem: Problem, model: number): CentredTargets {
+  const { rows, dims, models, quality } = problem
   const { weight, rotated, total } = design
   let mean = 0
   for (let row = 0; row < rows; row++) {
     const trust = weight[row] as number
-    if (trust > 0) mean += (trust / total) * (targets[row * models + model] as number)
+    if (trust > 0) mean += (trust / total) * (quality[row * models + model] as number)
   }
   const values = new Float64Array(rows)
   const projected = new Float64Array(dims)
   for (let row = 0; row < rows; row++) {
     const trust = weight[row] as number
     if (trust === 0) continue
-    const value = (targets[row * models + model] as number) - mean
+    const value = (quality[row * models + model] as number) - mean
     values[row] = value
     for (let at = 0; at < dims; at++) {
       projected[at] = (projected[at] as number) + trust * value * (rotated[row * dims + at] as number)
@@ -125,11 +126,16 @@ function centreTargets(design: Design, problem: Problem, targets: Float32Array, 
   return { mean, values, projected }
 }
 
-function bestPenalty(design: Design, problem: Problem, targets: readonly CentredTargets[]): number {
+function bestPenalty(
+  design: Design,
+  problem: Problem,
+  targets: readonly CentredTargets[],
+  differences: boolean,
+): number {
   let best = { error: Number.POSITIVE_INFINITY, penalty: penalties[0] as number }
   for (const penalty of penalties) {
     const residuals = targets.map(target => leftOutResiduals(design, problem, target, penalty))
-    const error = errorOfDifferences(residuals, design.weight)
+    const error = errorOf(residuals, design.weight, differences)
     if (error < best.error) best = { error, penalty }
   }
   return best.penalty
@@ -157,7 +163,7 @@ function leftOutResiduals(design: Design, problem: Problem, target: CentredTarge
   return residuals
 }
 
-function errorOfDifferences(residuals: readonly Float64Array[], weight: Float64Array): number {
+function errorOf(residuals: readonly Float64Array[], weight: Float64Array, differences: boolean): number {
   let error = 0
   for (const [row, trust] of weight.entries()) {
     if (trust === 0) continue
@@ -168,7 +174,7 @@ function errorOfDifferences(residuals: readonly Float64Array[], weight: Float64A
       sum += value
       squares += value * value
     }
-    error += trust * (residuals.length > 1 ? squares - (sum * sum) / residuals.length : squares)
+    error += trust * (differences ? squares - (sum * sum) / residuals.length : squares)
   }
   return error
 }

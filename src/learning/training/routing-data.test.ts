@@ -66,11 +66,11 @@ describe.skipIf(folder === undefined || !existsSync(folder))('on results of real
       }
       expect(calibration(outcomes, of('average')).ece).toBeLessThan(0.02)
       const costs = costError(outcomes, of('average'))
+      console.log(costs, calibration(outcomes, of('average')))
       expect(costs?.perCall).toBeLessThan(0.25)
       expect(Math.abs(costs?.total ?? 1)).toBeLessThan(0.05)
 
-      const perRow = 5000 / dataset.rows.length
-      if (perRow >= 1) expect(artifact.length * perRow).toBeLessThan(5 * 1024 * 1024)
+      if (dataset.rows.length <= 5000) expect(artifact.length).toBeLessThan(5 * 1024 * 1024)
     },
     patience,
   )
