@@ -4,6 +4,7 @@ import { api, done } from '../governance/setup.ts'
 import { type Gateway, startGateway } from '../harness/gateway.ts'
 import { startUpstream, type Upstream } from '../upstream/server.ts'
 import type { Json } from '../upstream/types.ts'
+import { prompts } from './artifacts.ts'
 import {
   artifactOf,
   askIn,
@@ -18,7 +19,7 @@ import {
 let upstream: Upstream
 let gateway: Gateway
 
-/** Clusters of the test's prompts are not those of its training: inputs are not what is watched here. */
+/** One prompt is not the mix of its training: inputs are not what is watched here. */
 const drift = { drift: { input_psi: 50, exploration: 4 } }
 
 beforeAll(async () => {
@@ -36,7 +37,9 @@ const router = (action = ''): string => `/v1/routeiq/router/routers/default${act
 
 async function ask(count: number): Promise<void> {
   for (let at = 0; at < count; at += 20) {
-    await Promise.all(Array.from({ length: 20 }, (_, index) => askIn(gateway, `d-${at + index}`)))
+    await Promise.all(
+      Array.from({ length: 20 }, (_, index) => askIn(gateway, `d-${at + index}`, { text: prompts.calculate })),
+    )
   }
 }
 
