@@ -38,7 +38,7 @@ const usage = `routeiq router probe: put your prompts to your models, score the 
   --max-tokens <number>    of an answer (default 1024)
   --temperature <number>   default: the models' own
   --timeout <seconds>      of a call (default 120)
-  --methods <names>        comma-separated, or all; the first one is judged (default average)
+  --methods <names>        comma-separated, or all; the first one is judged (default average, and all are trained)
   --dataset-only           score, do not train
 ${checkUsage}${trainerUsage}${reportUsage}`
 
@@ -214,7 +214,10 @@ async function learn(path: string, settings: Settings, values: Values, output: O
       output.err(`${settings.out} was not written\n`)
       return code
     }
-    const { artifact, router } = await trainer({ ...settings.trainer, methods: everyMethod })(dataset)
+    const { artifact, router } = await trainer({
+      ...settings.trainer,
+      methods: values.methods === undefined ? everyMethod : settings.methods,
+    })(dataset)
     writeWhole(settings.out, artifact)
     output.err(`${settings.out}: ${router.id.slice(0, 12)}\n`)
     return 0
