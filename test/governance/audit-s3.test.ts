@@ -111,29 +111,19 @@ describe('shipping to S3', () => {
     let made = 0
     for (let round = 0; round < 5; round++) {
       const gateway = await start({ sinks: [sink({ batch_records: 3, flush_interval: 0.01 })] })
-      const killed = new Promise<void>(resolve =>
-        setTimeout(
-          () => {
-            gateway.signal('SIGKILL')
-            resolve()
-          },
-          400 + round * 350,
-        ),
-      )
-      // As many changes as fit in; what was answered is counted.
-      await Promise.all([
-        killed,
-        (async () => {
-          for (;;) {
-            try {
-              await newKey(gateway)
-              made++
-            } catch {
-              return
-            }
+      // Killed in the middle of the next changes; what was answered is counted.
+      const last = made + 10 + round * 3
+      const lane = async (): Promise<void> => {
+        for (;;) {
+          try {
+            await newKey(gateway)
+          } catch {
+            return
           }
-        })(),
-      ])
+          if (++made === last) gateway.signal('SIGKILL')
+        }
+      }
+      await Promise.all([lane(), lane()])
       await gateway.stop().catch(() => undefined)
     }
     s3.fate = () => 'ok'
@@ -141,7 +131,7 @@ describe('shipping to S3', () => {
     await drained(gateway, 'archive')
     const total = await records(gateway)
     expect(total).toBeGreaterThanOrEqual(made)
-    expect([made > 50, puts > 10], `${made} changes, ${puts} puts`).toEqual([true, true])
+    expect([made > 50, puts > 4], `${made} changes, ${puts} puts`).toEqual([true, true])
     await gateway.stop()
     const shipped = await verifyShipped(s3, 'trail')
     expect(shipped).toMatchObject({ code: 0, out: expect.stringContaining(`valid: ${total} records, 1 to ${total}\n`) })
