@@ -94,7 +94,7 @@ function message(events: readonly Json[]): Json {
   const blocks: Json[] = []
   const inputs = new Map<number, string>()
   for (const event of events) {
-    const index = typeof event['index'] === 'number' ? event['index'] : 0
+    const index = placeOf(event['index'])
     switch (event['type']) {
       case 'message_start':
         whole = { ...(isJson(event['message']) ? event['message'] : {}) }
@@ -121,6 +121,10 @@ function message(events: readonly Json[]): Json {
   }
   return { ...whole, content: blocks.filter(block => block !== undefined) }
 }
+
+/** What a vendor says is a place in a list may be anything. */
+const placeOf = (index: unknown): number =>
+  typeof index === 'number' && Number.isInteger(index) && index >= 0 && index < 1000 ? index : 0
 
 function parsed(text: string): unknown {
   try {
