@@ -13,7 +13,7 @@ import { type ReportRequest, reportRequests, shortName } from './report-requests
 import { api, newKey } from './setup.ts'
 
 /**
- * Calls in the ledger. The sizes that docs/spend.md speaks of, about ten minutes and twenty gigabytes of disk:
+ * Calls in the ledger. The sizes that docs/spend.md speaks of, ten to thirty minutes and twenty gigabytes of disk:
  * `REPORT_ROWS=10000000 npx vitest run test/governance/reports.test.ts -t PostgreSQL`, and 2,000,000 with `-t SQLite`.
  */
 const rows = Number(process.env['REPORT_ROWS'] ?? 5000)
