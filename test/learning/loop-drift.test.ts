@@ -71,7 +71,11 @@ it('a model that begins to fail freezes promotions and says so; one that is well
   })
   const { text } = await get(gateway, '/metrics')
   expect(metric(text, 'routeiq_router_drift_total', { router: 'default', signal: 'errors' })).toBe(1)
-  expect(metric(text, 'routeiq_router_promotions_frozen', { router: 'default' })).toBe(1)
+  // Of this process's copy of the state, which follows the store's by a message.
+  await eventually(async () => {
+    const now = (await get(gateway, '/metrics')).text
+    return metric(now, 'routeiq_router_promotions_frozen', { router: 'default' }) === 1 || undefined
+  })
   expect(await gateway.waitForLog(/"msg":"drift"/)).toContain('errors')
 
   // Nothing is promoted now, by the pipeline or by a rollout, until somebody has looked.

@@ -23,6 +23,7 @@ import type { Store } from '../../src/platform/store/store.ts'
 import { inTransaction } from '../../src/platform/store/transaction.ts'
 import { createLogger } from '../../src/platform/telemetry/logger.ts'
 import { adapters, closeStores } from '../contracts/store-adapters.ts'
+import { ledgerRow } from '../contracts/store-rows.ts'
 import { artifactOf, likesLarge, likesSmall } from './loop-world.ts'
 
 const log = createLogger({ level: 'silent' })
@@ -182,6 +183,35 @@ describe.each(adapters.filter(({ usable, name }) => usable && name !== 'SQLite i
       await feedback.give(owner, { requestId: id, kind: 'user', score: 1, scale: '0..1', comment: undefined })
       expect(await cell(21, 'large')).toMatchObject({ events: 1 })
       expect(await cell(21, 'small')).toBeUndefined()
+    })
+
+    it('waits for the decision of a call that the books have first, and not for one of an hour ago', async () => {
+      const patient = new Feedback({
+        store,
+        state,
+        clock,
+        linear: () => false,
+        flush: async () => {},
+        patience: 20_000,
+      })
+      const booked = (id: string, endedAt: number) => {
+        const moments = { started_at: endedAt, ended_at: endedAt, token: owner.token, user_id: null, call_id: null }
+        return store.db
+          .insertInto('ledger')
+          .values(ledgerRow(1, { id, ...moments }))
+          .execute()
+      }
+      const give = (requestId: string) =>
+        patient.give(owner, { requestId, kind: 'user', score: 1, scale: '0..1', comment: undefined })
+      await booked('from-before', now - 3_600_000)
+      expect(await give('from-before')).toMatchObject({ status: 'recorded', learned: false })
+      await booked('at-another-replica', now)
+      const given = give('at-another-replica')
+      await new Promise(resolve => setTimeout(resolve, 300))
+      record({ cluster: 24 }, {}, { recordId: 'at-another-replica' })
+      await recorder.flush()
+      expect(await given).toMatchObject({ status: 'recorded', learned: true })
+      expect(await cell(24)).toMatchObject({ events: 1 })
     })
 
     it('hides calls of others, also behind an id that both chose', async () => {

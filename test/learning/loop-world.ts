@@ -45,7 +45,10 @@ export function artifactOf(
   return key === undefined ? artifact : artifact.then(bytes => signArtifact(bytes, key))
 }
 
-/** Three models behind `mixed`, decided by quality alone, so that feedback and artifacts show at once. */
+/**
+ * Three models behind `mixed`, decided by quality alone, so that feedback and artifacts show at once. Drift is watched
+ * only where a test asks: one sentence said a thousand times is drift, and stops a rollout.
+ */
 export function loopConfig(upstream: Upstream, loop: Json = {}, routing: Json = {}, args: Json = {}): Json {
   return {
     model_list: modelList(upstream),
@@ -58,7 +61,11 @@ export function loopConfig(upstream: Upstream, loop: Json = {}, routing: Json = 
       router_loop: {
         ...loop,
         rollout: { check_seconds: 0.3, ...((loop['rollout'] as Json | undefined) ?? {}) },
-        drift: { check_seconds: 0.5, ...((loop['drift'] as Json | undefined) ?? {}) },
+        drift: {
+          enabled: loop['drift'] !== undefined,
+          check_seconds: 0.5,
+          ...((loop['drift'] as Json | undefined) ?? {}),
+        },
       },
     },
   }

@@ -87,7 +87,9 @@ export class Feedback {
     const deadline = clock.now() + patience
     for (;;) {
       const call = await findCall(store.db, requestId, caller)
-      if (call !== undefined || clock.now() >= deadline) return call
+      // Books and decisions of another process come apart: a call that just ended may still turn out to be decided.
+      const settled = call?.endedAt === undefined || call.endedAt < clock.epoch() - patience
+      if ((call !== undefined && settled) || clock.now() >= deadline) return call
       await pause(200)
     }
   }

@@ -7,6 +7,8 @@ export interface FoundCall {
   readonly id: string
   readonly token: string | null
   readonly userId: string | null
+  /** When it ended, epoch ms; undefined for a call that was decided. */
+  readonly endedAt?: number
   /** Undefined: no learned route decided it; its feedback is kept as a label. */
   readonly decided:
     | {
@@ -54,13 +56,14 @@ export async function findCall(db: Kysely<Tables>, requestId: string, caller: As
   }
   const booked = await db
     .selectFrom('ledger')
-    .select(['id', 'token', 'user_id'])
+    .select(['id', 'token', 'user_id', 'ended_at'])
     .where(eb => eb.or([eb('id', '=', requestId), eb('call_id', '=', requestId)]))
     .orderBy('started_at', 'desc')
     .limit(20)
     .execute()
   for (const row of booked) {
-    const call: FoundCall = { id: row.id, token: row.token, userId: row.user_id, decided: undefined }
+    const { id, token, user_id: userId, ended_at: endedAt } = row
+    const call: FoundCall = { id, token, userId, endedAt, decided: undefined }
     if (owns(caller, call)) return call
   }
   return undefined
