@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readArtifact } from '../src/learning/artifact/artifact.ts'
 import type { Dataset, Row } from '../src/learning/dataset.ts'
 import { train } from '../src/learning/training/train.ts'
 import { root } from '../test/harness/gateway.ts'
@@ -41,11 +42,11 @@ function dataset(): Dataset {
   return { name: 'bench', models, rows, hash: 'b'.repeat(64) }
 }
 
-/** Path of the artifact; trained once and kept, because that takes longer than the benchmark. */
+/** Path of the artifact; trained once and kept, because that takes longer than the benchmark, until its format changes. */
 export async function benchArtifact(): Promise<string> {
   const folder = join(root, 'node_modules/.cache/bench-artifact')
   const path = join(folder, `router-${storedRows}.routeiq`)
-  if (existsSync(path)) return path
+  if (existsSync(path) && isCurrent(path)) return path
   mkdirSync(folder, { recursive: true })
   const { artifact } = await train(dataset(), {
     name: 'bench',
@@ -54,4 +55,13 @@ export async function benchArtifact(): Promise<string> {
   })
   writeFileSync(path, artifact)
   return path
+}
+
+function isCurrent(path: string): boolean {
+  try {
+    readArtifact(readFileSync(path))
+    return true
+  } catch {
+    return false
+  }
 }

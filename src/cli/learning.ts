@@ -58,15 +58,16 @@ export async function openLoop(options: LoopOptions): Promise<RunningLoop> {
   const { management, store, state, clock, log, registry, snapshot } = options
   const settings = (): RouterLoopSettings => snapshot().loaded.config.routeiq.router_loop
   const read: ReadArtifact = bytes => readArtifact(bytes, { publicKeys: publicKeys(snapshot()) })
-  const recorder = new DecisionRecorder({ store, clock, log })
+  const recorder = new DecisionRecorder({ store, clock, log, perSecond: () => settings().decisions_per_second })
   const captures = new Captures({ store, clock, log, ...captureSettings(settings()) })
-  const directory = new RouterDirectory({ store, state, clock, log, read })
+  const linear = (): boolean => settings().feedback.linear_bandit
+  const directory = new RouterDirectory({ store, state, clock, log, read, linear })
   const announce = (): Promise<void> => directory.announce()
   const feedback = new Feedback({
     store,
     state,
     clock,
-    linear: () => settings().feedback.linear_bandit,
+    linear,
     flush: () => recorder.flush(),
     perMinute: settings().feedback.per_minute,
     perDay: settings().feedback.per_day,

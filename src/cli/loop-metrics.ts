@@ -25,11 +25,12 @@ export function loopMetrics(registry: MetricsRegistry, { recorder, captures, dir
     'Routing decisions by what became of their record.',
     ['outcome'],
     () => {
-      const { written, dropped, unsettled } = recorder.counts
+      const { written, dropped, unsettled, thinned } = recorder.counts
       return [
         [['written'], written],
         [['dropped'], dropped],
         [['unsettled'], unsettled],
+        [['thinned'], thinned],
       ]
     },
   )

@@ -80,6 +80,27 @@ describe('the recorder', () => {
     await store.close()
   })
 
+  it('keeps so many in a second, spread over it, whatever was decided', async () => {
+    const store = await openStore({ kind: 'memory' })
+    let time = 0
+    const recorder = new DecisionRecorder({ store, clock: { ...clock, now: () => time }, log, perSecond: () => 100 })
+    const kept: number[] = []
+    for (; time < 10_000; time++) {
+      recorder.decided(decision, call(`t-${time}`))
+      if (recorder.settled(`t-${time}`, outcome) !== undefined) kept.push(time)
+    }
+    expect(kept.length).toBeGreaterThanOrEqual(1000)
+    expect(kept.length).toBeLessThanOrEqual(1100)
+    for (let second = 1; second < 9; second++) {
+      const inHalf = kept.filter(at => at >= second * 1000 && at < second * 1000 + 500)
+      expect(inHalf.length).toBeGreaterThanOrEqual(49)
+      expect(inHalf.length).toBeLessThanOrEqual(51 + (second === 1 ? 60 : 0))
+    }
+    expect(recorder.counts.thinned).toBe(10_000 - kept.length)
+    await recorder.close()
+    await store.close()
+  })
+
   it('forgets calls that never end, and ignores ends of calls it does not know', async () => {
     const store = await openStore({ kind: 'memory' })
     const recorder = new DecisionRecorder({ store, clock, log, maxPending: 3 })

@@ -15,6 +15,8 @@ export interface RecorderOptions {
   readonly maxQueued?: number
   /** Milliseconds from the first waiting decision to the write. Default 250. */
   readonly interval?: number
+  /** Decisions written in a second at most. Default: all. */
+  readonly perSecond?: () => number
 }
 
 export interface RecorderCounts {
@@ -25,6 +27,8 @@ export interface RecorderCounts {
   readonly dropped: number
   /** Decided, and never settled. */
   readonly unsettled: number
+  /** More in a second than are kept. */
+  readonly thinned: number
 }
 
 /** Rows of one statement: 29 columns each, far below the limit of values. */
@@ -34,6 +38,9 @@ const batch = 250
  * Brings decisions and what came of them into the store, in batches, out of every caller's way. Two bounded queues: of
  * calls that run, and of rows that wait. What is full drops its oldest and counts it: the books (`ledger`) are what must
  * not lose anything, this is what one learns from.
+ *
+ * A row costs the machine as much as relaying a call. Beyond some hundreds in a second no more is learnt from all of them
+ * than from as many spread evenly over it, whatever was decided.
  */
 export class DecisionRecorder {
   readonly #options: Required<RecorderOptions>
@@ -44,10 +51,19 @@ export class DecisionRecorder {
   #written = 0
   #dropped = 0
   #unsettled = 0
+  #thinned = 0
+  #room = 0
+  #roomAt = Number.NEGATIVE_INFINITY
   #closed = false
 
   constructor(options: RecorderOptions) {
-    this.#options = { maxPending: 20_000, maxQueued: 20_000, interval: 250, ...options }
+    this.#options = {
+      maxPending: 20_000,
+      maxQueued: 20_000,
+      interval: 250,
+      perSecond: () => Number.POSITIVE_INFINITY,
+      ...options,
+    }
   }
 
   get counts(): RecorderCounts {
@@ -57,17 +73,34 @@ export class DecisionRecorder {
       written: this.#written,
       dropped: this.#dropped,
       unsettled: this.#unsettled,
+      thinned: this.#thinned,
     }
   }
 
   decided(decision: RoutingDecision, call: DecidedCall): void {
     if (this.#closed) return
+    if (!this.#hasRoom()) {
+      this.#thinned++
+      return
+    }
     if (this.#pending.size >= this.#options.maxPending) {
       const oldest = this.#pending.keys().next().value
       if (oldest !== undefined) this.#pending.delete(oldest)
       this.#unsettled++
     }
     this.#pending.set(call.recordId, { decision, call })
+  }
+
+  /** A bucket that holds a second's worth and fills evenly. */
+  #hasRoom(): boolean {
+    const most = this.#options.perSecond()
+    if (most === Number.POSITIVE_INFINITY) return true
+    const now = this.#options.clock.now()
+    this.#room = Math.min(most, this.#room + ((now - this.#roomAt) / 1000) * most)
+    this.#roomAt = now
+    if (this.#room < 1) return false
+    this.#room--
+    return true
   }
 
   /** A call that was decided here and is still running. */

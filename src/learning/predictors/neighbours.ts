@@ -1,3 +1,4 @@
+import { createDotProducts, type DotProducts } from './dot-products.ts'
 import { arrayOf, BrokenPart, count, floats, type Part } from './part.ts'
 
 /**
@@ -36,13 +37,16 @@ export function createNeighbours(part: Part, dims: number, words: number): Neigh
   if (starts[0] !== 0 || starts[cells] !== rowCount)
     throw new BrokenPart(`'starts' ends at ${starts[cells]} of ${rowCount} rows`)
 
-  const stride = Math.ceil(dims / 4) * 4
-  const vectors = unpacked(stored, scale, rowCount, dims, stride)
-  const query = new Float32Array(stride)
+  const dots = createDotProducts(rowCount, dims)
+  const { query, products } = dots
+  unpack(stored, scale, rowCount, dims, dots)
   const rows = new Uint32Array(wanted)
   const similarity = new Float32Array(wanted)
   const sorted = new Float32Array(wanted)
-  const cellScore = new Float32Array(cells)
+  const nearness = createDotProducts(cells, dims)
+  for (let cell = 0; cell < cells; cell++) {
+    nearness.vectors.set(centroids.subarray(cell * dims, (cell + 1) * dims), cell * nearness.stride)
+  }
   const enough = wanted * rowsPerNeighbour
   const last = new Float32Array(dims)
   let searched = false
@@ -75,29 +79,22 @@ export function createNeighbours(part: Part, dims: number, words: number): Neigh
   }
 
   function compare(from: number, to: number): void {
-    for (let row = from; row < to; row++) {
-      const base = row * stride
-      let a = 0
-      let b = 0
-      let c = 0
-      let d = 0
-      for (let at = 0; at < stride; at += 4) {
-        a += (query[at] as number) * (vectors[base + at] as number)
-        b += (query[at + 1] as number) * (vectors[base + at + 1] as number)
-        c += (query[at + 2] as number) * (vectors[base + at + 2] as number)
-        d += (query[at + 3] as number) * (vectors[base + at + 3] as number)
-      }
-      const value = a + b + (c + d)
-      if (result.size < wanted || value > (similarity[0] as number)) offer(row, value)
+    dots.run(from, to)
+    let row = from
+    while (row < to && result.size < wanted) offer(row, products[row++] as number)
+    let least = similarity[0] as number
+    for (; row < to; row++) {
+      const value = products[row] as number
+      if (value <= least) continue
+      offer(row, value)
+      least = similarity[0] as number
     }
   }
 
   function compareNearestCells(): void {
-    for (let cell = 0; cell < cells; cell++) {
-      let sum = 0
-      for (let at = 0; at < dims; at++) sum += (query[at] as number) * (centroids[cell * dims + at] as number)
-      cellScore[cell] = sum
-    }
+    nearness.query.set(query)
+    nearness.run(0, cells)
+    const cellScore = nearness.products
     let compared = 0
     for (let round = 0; round < cells && compared < enough; round++) {
       let nearest = 0
@@ -156,11 +153,10 @@ export function createNeighbours(part: Part, dims: number, words: number): Neigh
 }
 
 /** Floats again: multiplying them is faster here than eight-bit numbers, and they are few. */
-function unpacked(stored: Int8Array, scale: Float32Array, rows: number, dims: number, stride: number): Float32Array {
-  const vectors = new Float32Array(rows * stride)
+function unpack(stored: Int8Array, scale: Float32Array, rows: number, dims: number, into: DotProducts): void {
+  const { vectors, stride } = into
   for (let row = 0; row < rows; row++) {
     const unit = scale[row] as number
     for (let at = 0; at < dims; at++) vectors[row * stride + at] = (stored[row * dims + at] as number) * unit
   }
-  return vectors
 }

@@ -1,4 +1,5 @@
 import type { Predictor } from '../predictor.ts'
+import { createDotProducts, type DotProducts } from './dot-products.ts'
 import { BrokenPart, count, floats, type Part } from './part.ts'
 
 export interface Tables extends Predictor {
@@ -21,7 +22,7 @@ export function createTables(part: Part, models: number, dims: number): Tables {
     const centroids = floats(part, `centroids${table}`, cells * dims)
     return {
       cells,
-      centroids,
+      dots: dotsOf(centroids, cells, dims),
       /** |centroid|² / 2 */
       halves: halfSquares(centroids, cells, dims),
       means: floats(part, `means${table}`, cells * models),
@@ -46,13 +47,14 @@ export function createTables(part: Part, models: number, dims: number): Tables {
     }
   }
 
-  function nearestCell({ cells, centroids, halves }: (typeof partitions)[number], features: Float32Array): number {
+  function nearestCell({ cells, dots, halves }: (typeof partitions)[number], features: Float32Array): number {
+    dots.query.set(features)
+    dots.run(0, cells)
+    const { products } = dots
     let best = 0
     let bestScore = Number.NEGATIVE_INFINITY
     for (let cell = 0; cell < cells; cell++) {
-      let score = -(halves[cell] as number)
-      const base = cell * dims
-      for (let at = 0; at < dims; at++) score += (features[at] as number) * (centroids[base + at] as number)
+      const score = (products[cell] as number) - (halves[cell] as number)
       if (score > bestScore) {
         bestScore = score
         best = cell
@@ -71,6 +73,14 @@ export function createTables(part: Part, models: number, dims: number): Tables {
     },
     nearest: features => nearestCell(finest, features),
   }
+}
+
+function dotsOf(centroids: Float32Array, cells: number, dims: number): DotProducts {
+  const dots = createDotProducts(cells, dims)
+  for (let cell = 0; cell < cells; cell++) {
+    dots.vectors.set(centroids.subarray(cell * dims, (cell + 1) * dims), cell * dots.stride)
+  }
+  return dots
 }
 
 function halfSquares(centroids: Float32Array, cells: number, dims: number): Float32Array {

@@ -14,7 +14,11 @@ const capture = section({
 const feedback = section({
   per_minute: defaulted(positiveCount, 120, 'Feedback that one key may give in a minute.'),
   per_day: defaulted(positiveCount, 10_000, 'In a day.'),
-  linear_bandit: defaulted(flag, false, 'Teach LinUCB arms as well, for strategies that use them.'),
+  linear_bandit: defaulted(
+    flag,
+    false,
+    'Teach LinUCB arms, which decide for llmrouter-linucb; 35 kB are read and written per event. Needs `decisions`: their records hold the features of prompts.',
+  ),
 })
 
 const rollout = section({
@@ -57,6 +61,11 @@ const pipeline = section({
 /** `routeiq.router_loop`. */
 export const routerLoop = section({
   decisions: defaulted(flag, true, 'Keep routing decisions and their outcomes in the store: numbers and hashes.'),
+  decisions_per_second: defaulted(
+    z.number().positive(),
+    500,
+    'Decisions written in a second by one process at most; of more, as many spread evenly over it.',
+  ),
   decision_retention_days: defaulted(days, 90, 'How long.', { unit: 'days' }),
   max_artifact_age_days: key(days, 'Artifacts trained longer ago are not activated. Default: any age.', {
     unit: 'days',

@@ -2,6 +2,7 @@ import { posteriorMean } from '../../../learning/bandits/posterior.ts'
 import { expectedCost } from '../../../learning/objective/expected-cost.ts'
 import type { Scores } from '../../../learning/objective/scores.ts'
 import type { Method, Prediction, TrainedRouter } from '../../../learning/predictor.ts'
+import { RecentPredictions } from '../../../learning/predictors/recent-predictions.ts'
 import type { LearnedRouting } from '../../../learning/rollout/port.ts'
 import { DifficultyGuess } from '../../../learning/rules/difficulty.ts'
 import { guessQuality } from '../../../learning/rules/strength.ts'
@@ -27,7 +28,7 @@ export interface Reading {
   features: Float32Array | undefined
 }
 
-const predictions = new WeakMap<TrainedRouter, Prediction>()
+const predictions = new WeakMap<TrainedRouter, RecentPredictions>()
 let guess: DifficultyGuess | undefined
 
 /** The artifact's own method, or what comes nearest to it in this one. */
@@ -133,12 +134,12 @@ function fromArtifact(
   scores: Scores,
   reading: Reading,
 ): Prediction {
-  let prediction = predictions.get(artifact)
-  if (prediction === undefined) {
-    prediction = artifact.prediction()
-    predictions.set(artifact, prediction)
+  let recent = predictions.get(artifact)
+  if (recent === undefined) {
+    recent = new RecentPredictions(artifact)
+    predictions.set(artifact, recent)
   }
-  artifact.predict(context.prompt, method, prediction)
+  const prediction = recent.predict(context.prompt, method)
   for (let i = 0; i < arms.length; i++) {
     const { column, sibling } = arms[i] as Arm
     scores.quality[i] = column >= 0 ? (prediction.quality[column] ?? 0) : (artifact.models[sibling]?.meanQuality ?? 0.5)

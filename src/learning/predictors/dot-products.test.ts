@@ -1,0 +1,35 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { createDotProducts } from './dot-products.ts'
+
+const number = fc.float({ min: -4, max: 4, noNaN: true })
+
+it('are what adding up product by product gives, for every length and every range', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 90 }),
+      fc.integer({ min: 1, max: 12 }),
+      fc.infiniteStream(number),
+      fc.nat(),
+      fc.nat(),
+      (dims, rows, stream, a, b) => {
+        const next = (): number => stream.next().value as number
+        const dots = createDotProducts(rows, dims)
+        for (let at = 0; at < dims; at++) dots.query[at] = next()
+        for (let row = 0; row < rows; row++) {
+          for (let at = 0; at < dims; at++) dots.vectors[row * dots.stride + at] = next()
+        }
+        const [from, to] = [Math.min(a % (rows + 1), b % (rows + 1)), Math.max(a % (rows + 1), b % (rows + 1))]
+        dots.products.fill(-1e9)
+        dots.run(from, to)
+        for (let row = 0; row < rows; row++) {
+          let sum = 0
+          for (let at = 0; at < dims; at++) sum += dots.query[at]! * dots.vectors[row * dots.stride + at]!
+          if (row >= from && row < to) expect(dots.products[row]).toBeCloseTo(sum, 2)
+          else expect(dots.products[row]).toBe(-1e9)
+        }
+      },
+    ),
+    { numRuns: 200 },
+  )
+})
