@@ -2,8 +2,9 @@
  * Memory settings that can only be given at the start of a process. The program starts itself again with them, in the
  * same process (execve): same id, same terminal, 25 ms later.
  *
- * - `MALLOC_MMAP_THRESHOLD_`: Node reads sockets into 64 KB blocks and shrinks each to what came. Cut from glibc's heap,
- *   their leftovers do not fit the next block and the heap grows without being used; mapped, they are given back at once.
+ * - `MALLOC_MMAP_THRESHOLD_`: Node reads sockets into 64 KB blocks and shrinks each to what came; V8's compilers work in
+ *   blocks of 8 to 32 KB. Cut from glibc's heap, their leftovers do not fit the next block and the heap grows without being
+ *   used; mapped, they are given back at once.
  * - `--max-semi-space-size`: the young generation would grow to 3 × 16 MB and more; a gateway's objects die in
  *   milliseconds, so a small one costs little.
  * - `--no-allocation-site-pretenuring`: V8 allocates in the old generation what it has seen survive. On a busy machine
@@ -14,7 +15,7 @@
  * ADR 0003.
  */
 const mallocSetting = 'MALLOC_MMAP_THRESHOLD_'
-const mmapThreshold = '32768'
+const mmapThreshold = '8192'
 const heapFlags = ['--max-semi-space-size=4', '--no-allocation-site-pretenuring']
 
 /** Returns when nothing is left to set; otherwise the program begins anew. Linux only; elsewhere it just returns. */

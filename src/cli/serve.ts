@@ -1,4 +1,3 @@
-import cluster from 'node:cluster'
 import { watchConfig } from '../platform/config/watch.ts'
 import type { ServeOptions } from './arguments.ts'
 import { banner } from './banner.ts'
@@ -8,6 +7,7 @@ import { createRuntime } from './runtime.ts'
 /** Starts the gateway: one process, or a primary with workers. Returns when it listens. */
 export async function serve(options: ServeOptions): Promise<void> {
   if (options.workers === 1) return serveAlone(options)
+  const { default: cluster } = await import('node:cluster')
   if (cluster.isPrimary) return (await import('./primary.ts')).runPrimary(options)
   return (await import('./worker.ts')).runWorker(options)
 }
