@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { stringify } from 'yaml'
 import { readArtifact } from '../src/learning/artifact/artifact.ts'
 import type { Dataset, Row } from '../src/learning/dataset.ts'
 import { train } from '../src/learning/training/train.ts'
@@ -17,8 +18,8 @@ export const benchModels = [
 ] as const
 
 /** A pool of made-up skills over made-up words; what is learned does not matter, its size does. */
-function dataset(): Dataset {
-  let state = 1
+function dataset(seed: number): Dataset {
+  let state = seed
   const random = (): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
     return state / 4_294_967_296
@@ -42,14 +43,19 @@ function dataset(): Dataset {
   return { name: 'bench', models, rows, hash: 'b'.repeat(64) }
 }
 
-/** Path of the artifact; trained once and kept, because that takes longer than the benchmark, until its format changes. */
-export async function benchArtifact(): Promise<string> {
+/** Of the artifact that decides; trained once and kept, because that takes longer than the benchmark. */
+export const benchArtifact = async (): Promise<Buffer> => readFileSync(await benchArtifactPath())
+/** Another of the same size, to be looked at beside it. */
+export const otherArtifact = async (): Promise<Buffer> => readFileSync(await trainedArtifact(2))
+export const benchArtifactPath = (): Promise<string> => trainedArtifact(1)
+
+async function trainedArtifact(seed: number): Promise<string> {
   const folder = join(root, 'node_modules/.cache/bench-artifact')
-  const path = join(folder, `router-${storedRows}.routeiq`)
+  const path = join(folder, `router-${storedRows}-${seed}.routeiq`)
   if (existsSync(path) && isCurrent(path)) return path
   mkdirSync(folder, { recursive: true })
-  const { artifact } = await train(dataset(), {
-    name: 'bench',
+  const { artifact } = await train(dataset(seed), {
+    name: `bench-${seed}`,
     methods: ['average', 'ridge', 'knn', 'tables'],
     folds: 2,
   })
@@ -57,6 +63,7 @@ export async function benchArtifact(): Promise<string> {
   return path
 }
 
+/** Made by an earlier version, it may be refused by this one. */
 function isCurrent(path: string): boolean {
   try {
     readArtifact(readFileSync(path))
@@ -64,4 +71,34 @@ function isCurrent(path: string): boolean {
   } catch {
     return false
   }
+}
+
+/**
+ * A group of four models with an artifact of 5,000 rows that chooses among them.
+ * @param path of the artifact; undefined: one is put into force later
+ * @param fault what the upstream shall do (`test/upstream/fault.ts`)
+ */
+export function learnedConfig(upstream: string, key: string, path?: string, fault?: string): string {
+  return stringify({
+    model_list: benchModels.map(({ id, input, output }) => ({
+      model_name: 'gpt-4o-mini',
+      litellm_params: {
+        model: `openai/${id}`,
+        api_base: `${upstream}/v1`,
+        api_key: 'sk-bench',
+        input_cost_per_token: input,
+        output_cost_per_token: output,
+        ...(fault === undefined ? {} : { extra_headers: { 'x-fault': fault } }),
+      },
+      model_info: { id },
+    })),
+    router_settings: {
+      routing_strategy: 'routeiq-auto',
+      ...(path === undefined ? {} : { routing_strategy_args: { model_path: path } }),
+      num_retries: 2,
+    },
+    litellm_settings: { callbacks: ['prometheus'] },
+    general_settings: { master_key: key },
+    routeiq: { egress: { allow_cidrs: ['127.0.0.0/8'] }, log_level: 'warn' },
+  })
 }

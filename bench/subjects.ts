@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { nodePath, root } from '../test/harness/gateway.ts'
 import { makeGovernedKey, startRedis } from './governed.ts'
-import { benchArtifact, benchModels } from './learned.ts'
+import { benchArtifactPath, learnedConfig } from './learned.ts'
 import type { CoreLayout } from './machine.ts'
 import { freePort, hasCommand, type Program, startProgram, untilServed } from './program.ts'
 
@@ -130,7 +130,7 @@ export async function startSubject(id: SubjectId, context: SubjectContext, cores
       const port = await freePort()
       const key = 'sk-bench-master'
       const config = join(folder, `${id}.yaml`)
-      writeFileSync(config, learnedConfig(upstream, key, await benchArtifact()))
+      writeFileSync(config, learnedConfig(upstream, key, await benchArtifactPath()))
       const args = ['--config', config, '--port', String(port), '--host', '127.0.0.1']
       return started(id, port, auth(key), [...gatewayCommand(context.sources), ...args], one, folder)
     }
@@ -237,31 +237,6 @@ function gatewayConfig(upstream: string, key: string, redisPort?: number): strin
       routing_strategy: 'simple-shuffle',
       num_retries: 2,
       ...(redisPort === undefined ? {} : { redis_host: '127.0.0.1', redis_port: redisPort }),
-    },
-    litellm_settings: { callbacks: ['prometheus'] },
-    general_settings: { master_key: key },
-    routeiq: { egress: { allow_cidrs: ['127.0.0.0/8'] }, log_level: 'warn' },
-  })
-}
-
-/** The same with four models in the group and an artifact of 5,000 rows that chooses among them. */
-function learnedConfig(upstream: string, key: string, artifact: string): string {
-  return stringify({
-    model_list: benchModels.map(({ id, input, output }) => ({
-      model_name: 'gpt-4o-mini',
-      litellm_params: {
-        model: `openai/${id}`,
-        api_base: `${upstream}/v1`,
-        api_key: 'sk-bench',
-        input_cost_per_token: input,
-        output_cost_per_token: output,
-      },
-      model_info: { id },
-    })),
-    router_settings: {
-      routing_strategy: 'routeiq-auto',
-      routing_strategy_args: { model_path: artifact },
-      num_retries: 2,
     },
     litellm_settings: { callbacks: ['prometheus'] },
     general_settings: { master_key: key },

@@ -12,6 +12,7 @@ import { type Alerts, noAlerts } from '../governance/limits/alerts.ts'
 import { BudgetReset } from '../governance/limits/budget-reset.ts'
 import { compileEnforcement } from '../governance/limits/compile-enforcement.ts'
 import { parseDuration } from '../governance/limits/durations.ts'
+import type { ServedNames } from '../governance/limits/ledger-sums.ts'
 import { StoreRuleSource } from '../governance/limits/rule-source.ts'
 import type { SpendSource } from '../governance/limits/spend-source.ts'
 import { StoreSpend } from '../governance/limits/store-spend.ts'
@@ -50,6 +51,8 @@ export interface GovernanceOptions {
   readonly log: Logger
   /** Budget periods, as the configuration in force has them. */
   readonly calendar: () => Calendar
+  /** Names of what served a call to a virtual name. */
+  readonly served: ServedNames
 }
 
 /** What outlives every configuration: who exists, the books, the record of changes. */
@@ -110,7 +113,7 @@ export async function openGovernance(options: GovernanceOptions): Promise<Runnin
   audit.start()
   const retention = new Retention({ store, state, clock, log, settings: () => retentionSettings(options.loaded) })
   retention.start()
-  const spend = new StoreSpend(store, clock)
+  const spend = new StoreSpend(store, clock, options.served)
   const local = new MemoryState()
   const rules = new StoreRuleSource({ store, clock })
   governance.onNotice(({ kind, id }) => {

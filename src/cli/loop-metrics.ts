@@ -17,7 +17,7 @@ export interface LoopMetrics {
   readonly drift: (router: string, alarm: DriftAlarm) => void
 }
 
-/** What the loop tells Prometheus; the table is in docs/learned-routing-loop.md. */
+/** What the loop tells Prometheus; the table is in docs/observability.md. */
 export function loopMetrics(registry: MetricsRegistry, { recorder, captures, directory }: Watched): LoopMetrics {
   registry.collected(
     'counter',

@@ -113,6 +113,7 @@ export async function createRuntime(
     clock: systemClock,
     log,
     calendar: () => gateway.snapshot.governed.enforcement.calendar,
+    served: (group, model) => gateway.snapshot.router.index.servedNames(group, model),
   })
   running = governed
   const authentication = await startAuthentication(loaded, options.configPath, {

@@ -61,8 +61,8 @@ export interface RoutingDecision {
   readonly artifact: string | undefined
   /** Of the route's settings: a hash. */
   readonly policy: string
-  /** What a shadow artifact would have chosen. */
-  readonly shadow?: {
+  /** What a shadow artifact would have chosen. Comes when the call is on its way. */
+  shadow?: {
     readonly artifact: string
     readonly chosen: string
     readonly quality: number

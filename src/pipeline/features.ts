@@ -32,6 +32,11 @@ class LazyFeatures implements CallFeatures {
     this.demands = call.routing === noOverrides ? undefined : demandsOf(call)
   }
 
+  get mayUse(): ((group: string) => boolean) | undefined {
+    const { snapshot, identity } = this.#call
+    return identity.modelAccess.length === 0 ? undefined : group => mayUse(snapshot, identity, group)
+  }
+
   get routing(): RoutingContext | undefined {
     const call = this.#call
     if (!routable(call.door.operation)) return undefined
@@ -98,7 +103,7 @@ function demandsOf({ routing: { allowedModels, region } }: Call): Demands | unde
 }
 
 function contextOf(call: Call, request: NativeRequest): RoutingContext {
-  const { snapshot, identity, attribution } = call
+  const { identity, attribution } = call
   return new CallContext({
     json: request.json,
     text: request.text,
@@ -110,7 +115,5 @@ function contextOf(call: Call, request: NativeRequest): RoutingContext {
     keyHash: identity.keyHash,
     endUser: attribution.endUser,
     sessionId: attribution.sessionId,
-    restricted: identity.modelAccess.length > 0,
-    mayUse: group => mayUse(snapshot, identity, group),
   })
 }

@@ -120,7 +120,7 @@ const probe = (out: string, ...more: string[]) =>
   )
 
 it('probes a pool through the gateway, pays for nothing twice, and trains what it found', async () => {
-  const out = join(folder, 'router.riq')
+  const out = join(folder, 'router.routeiq')
   calls.length = 0
   // The vendor refuses everything after the 100th call: the probe stops and says why.
   refuse = (_, number) => number > 100
@@ -162,7 +162,7 @@ it('probes a pool through the gateway, pays for nothing twice, and trains what i
 })
 
 it('asks a judge who sees each pair in both orders, once', async () => {
-  const out = join(folder, 'judged.riq')
+  const out = join(folder, 'judged.routeiq')
   calls.length = 0
   const run = await probe(out, '--judge', 'judge', '--limit', '4', '--dataset-only')
   expect(run.code, run.err).toBe(0)
@@ -193,7 +193,7 @@ it('asks nothing before everything is in order', async () => {
     [['--check', 'exact', '--methods', 'magic'], 'there is no magic'],
     [['--check', 'exact', '--url', 'http://localhost:1'], 'give one of --config and --url'],
   ] as const) {
-    const run = await probe(join(folder, 'never.riq'), ...more)
+    const run = await probe(join(folder, 'never.routeiq'), ...more)
     expect(run.code).toBe(2)
     expect(run.err).toContain(message)
   }

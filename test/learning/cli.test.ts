@@ -95,7 +95,7 @@ describe('routeiq router train', () => {
   it('writes an artifact that passes the gate, signed; inspect and eval read it', async () => {
     const key = join(folder, 'key.pem')
     writeFileSync(key, generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }))
-    const out = join(folder, 'router.riq')
+    const out = join(folder, 'router.routeiq')
     const methods = ['--methods', 'average,ridge', ...quick]
     const run = await routeiq(['router', 'train', train, '--out', out, '--sign', key, ...methods])
     expect(run.code, run.err).toBe(0)
@@ -125,11 +125,11 @@ describe('routeiq router train', () => {
   })
 
   it('writes nothing where the gate fails, unless it is forced', async () => {
-    const out = join(folder, 'weak.riq')
+    const out = join(folder, 'weak.routeiq')
     const command = ['router', 'train', noise, '--out', out, '--methods', 'ridge', ...quick]
     const run = await routeiq(command)
     expect(run.code).toBe(1)
-    expect(run.err).toContain('weak.riq was not written')
+    expect(run.err).toContain('weak.routeiq was not written')
     expect(existsSync(out)).toBe(false)
     const forced = await routeiq([...command, '--force'])
     expect(forced.code, forced.err).toBe(0)

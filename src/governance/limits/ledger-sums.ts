@@ -17,6 +17,13 @@ interface ModelSum {
   readonly cost: number
 }
 
+/**
+ * Further names that rules may call the calls of a row by: the books have a virtual name where one was asked, and its
+ * groups are what rules speak of.
+ * @param model as `provider/model`
+ */
+export type ServedNames = (modelGroup: string, model: string) => readonly string[]
+
 const dayMs = 86_400_000
 
 /**
@@ -27,6 +34,7 @@ export async function spentSince(
   db: Kysely<Tables>,
   rule: Pick<LimitRule, 'scope' | 'scopeId' | 'model'>,
   since: number | undefined,
+  served: ServedNames = () => [],
 ): Promise<number> {
   const selection = selectionOf(rule)
   if (selection === undefined) return 0
@@ -41,14 +49,15 @@ export async function spentSince(
     if (!wholeDays) rows.push(...(await ledgerSums(db, selection.ledger, from, firstDay.getTime())))
   }
   let total = 0
-  for (const row of rows) if (concerns(rule, row)) total += Number(row.cost)
+  for (const row of rows) if (concerns(rule, row, served)) total += Number(row.cost)
   return total
 }
 
-function concerns({ model }: Pick<LimitRule, 'model'>, row: ModelSum): boolean {
+function concerns({ model }: Pick<LimitRule, 'model'>, row: ModelSum, served: ServedNames): boolean {
   if (model === undefined) return true
-  const names = row.provider === null || row.provider === '' ? [row.model] : [`${row.provider}/${row.model}`]
-  return speaksOf({ model }, { name: row.model_group ?? '', names })
+  const own = row.provider === null || row.provider === '' ? row.model : `${row.provider}/${row.model}`
+  const group = row.model_group ?? ''
+  return speaksOf({ model }, { name: group, names: [own, ...served(group, own)] })
 }
 
 async function dailySums(db: Kysely<Tables>, where: RawBuilder<unknown>, date: string): Promise<readonly ModelSum[]> {

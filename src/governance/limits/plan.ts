@@ -63,6 +63,7 @@ export class LimitPlanner {
   readonly #ofDeployments = new WeakMap<LimitedDeployment, readonly PlannedLimit[]>()
   readonly #saturations = new WeakMap<ModelFacts, Saturation>()
   readonly #throttles = new WeakMap<Principal, Throttle>()
+  readonly #byModel = new WeakMap<Principal, boolean>()
 
   constructor(services: PlanServices) {
     this.#services = services
@@ -99,6 +100,17 @@ export class LimitPlanner {
       this.#ofDeployments.set(deployment, planned)
     }
     return planned
+  }
+
+  /** Whether some limits of a caller hold for some models alone; those of end users and tags aside. */
+  differsByModel(principal: Principal): boolean {
+    let differs = this.#byModel.get(principal)
+    if (differs === undefined) {
+      const { priorities, blockUnpriced } = this.#services.enforcement
+      differs = blockUnpriced || priorities !== undefined || principal.limits.some(({ model }) => model !== undefined)
+      this.#byModel.set(principal, differs)
+    }
+    return differs
   }
 
   #principalPlan(principal: Principal, model: ModelFacts): LimitPlan {

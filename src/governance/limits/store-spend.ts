@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Clock } from '../../platform/clock.ts'
 import type { Store } from '../../platform/store/store.ts'
-import { memberOf, spentSince } from './ledger-sums.ts'
+import { memberOf, type ServedNames, spentSince } from './ledger-sums.ts'
 import type { LimitRule, Scope } from './limit-rule.ts'
 import type { SpendSource } from './spend-source.ts'
 
@@ -24,15 +24,17 @@ const tables: Readonly<Partial<Record<Scope, { readonly table: string; readonly 
 export class StoreSpend implements SpendSource {
   readonly #store: Store
   readonly #clock: Clock
+  readonly #served: ServedNames | undefined
 
-  constructor(store: Store, clock: Clock) {
+  constructor(store: Store, clock: Clock, served?: ServedNames) {
     this.#store = store
     this.#clock = clock
+    this.#served = served
   }
 
   async spent(rule: LimitRule, since: number | undefined): Promise<number> {
     const own = rule.inRow === true && rule.model === undefined ? await this.#column(rule) : undefined
-    return own ?? spentSince(this.#store.db, rule, since)
+    return own ?? spentSince(this.#store.db, rule, since, this.#served)
   }
 
   /** Undefined: there is no row, or its column still counts a window that has ended. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { bucketOf } from '../experiments/sticky.ts'
+import { linearMean } from './linear-mean.ts'
 import { decodeFeatures, LinearArm } from './linucb.ts'
 import {
   emptyCell,
@@ -136,9 +137,32 @@ describe('a linear arm', () => {
     const { mean, width } = learnt.score(x)
     expect(mean).toBeCloseTo(0.5 + 0.18 + 0.08, 1)
     expect(width).toBeLessThan(new LinearArm(4).score(x).width / 10)
-    const again = LinearArm.decode(learnt.encode(), 4, learnt.events)
+    const again = LinearArm.decode(learnt.encode(), learnt.events)
     expect(again.score(x).mean).toBeCloseTo(mean, 2)
     expect(again.events).toBe(3000)
+  })
+
+  it('moves a prediction as a cell does, and no further, and only where it has been', () => {
+    const learnt = new LinearArm(2)
+    let cell = emptyCell
+    for (let event = 0; event < 40; event++) {
+      learnt.update([1, 0], 0.2)
+      cell = withEvent(cell, 0.2, 1, 1)
+    }
+    const moved = (x: readonly number[]): number => linearMean(0.35, learnt.score(x), x)
+    expect(moved([1, 0])).toBeCloseTo(posteriorMean(0.35, cell), 6)
+    expect(moved([0, 1])).toBeCloseTo(0.35, 6)
+    expect(linearMean(0.9, learnt.score([1, 0]), [1, 0])).toBeCloseTo(0.7)
+    expect(linearMean(0.9, new LinearArm(2).score([0, 0]), [0, 0])).toBe(0.9)
+  })
+
+  it('takes a correction back as if it had never been otherwise', () => {
+    const corrected = new LinearArm(2)
+    const right = new LinearArm(2)
+    corrected.update([1, 0.5], 1, 0.5)
+    corrected.correct([1, 0.5], 0.5 * -1)
+    right.update([1, 0.5], 0, 0.5)
+    expect(corrected.score([1, 0]).mean).toBeCloseTo(right.score([1, 0]).mean)
   })
 
   it('forgets where it is told to', () => {
@@ -149,7 +173,8 @@ describe('a linear arm', () => {
   })
 
   it('refuses a state that is not its own', () => {
-    expect(() => LinearArm.decode(new LinearArm(3).encode(), 4, 0)).toThrow(RangeError)
+    expect(() => LinearArm.decode('AAAA', 0)).toThrow(RangeError)
+    expect(LinearArm.decode(new LinearArm(3).encode(), 0).dims).toBe(3)
     expect(decodeFeatures('AAA')).toBeUndefined()
     expect(decodeFeatures(Buffer.from(Float32Array.of(1, 2).buffer).toString('base64'))).toEqual(Float32Array.of(1, 2))
   })

@@ -1,3 +1,10 @@
+/** What an arm says of one prompt. */
+export interface LinearScore {
+  readonly mean: number
+  /** √(xᵀA⁻¹x): how little is known where x points. */
+  readonly width: number
+}
+
 /**
  * LinUCB (Li et al. 2010): one ridge regression of the reward per model, kept as the inverse of A = I + Σxxᵀ and b = Σr·x,
  * so that a score is θᵀx + α√(xᵀA⁻¹x) with θ = A⁻¹b. An update is Sherman and Morrison's: O(d²).
@@ -20,7 +27,7 @@ export class LinearArm {
   }
 
   /** Expected reward, and how wide of it the truth may lie. */
-  score(x: ArrayLike<number>): { readonly mean: number; readonly width: number } {
+  score(x: ArrayLike<number>): LinearScore {
     const { dims } = this
     let mean = 0
     let spread = 0
@@ -65,6 +72,11 @@ export class LinearArm {
     this.#events++
   }
 
+  /** An event was corrected: a thumb that turned. @param change of its weighted reward */
+  correct(x: ArrayLike<number>, change: number): void {
+    for (let at = 0; at < this.dims; at++) this.#reward[at] = (this.#reward[at] ?? 0) + change * (x[at] ?? 0)
+  }
+
   /** float32, base64: inverse, then reward. 80 dimensions take 35 kB. */
   encode(): string {
     const values = new Float32Array(this.dims * this.dims + this.dims)
@@ -73,11 +85,12 @@ export class LinearArm {
     return Buffer.from(values.buffer).toString('base64')
   }
 
-  /** @throws RangeError for a state of other dimensions */
-  static decode(text: string, dims: number, events: number): LinearArm {
+  /** @throws RangeError for what is no state of an arm */
+  static decode(text: string, events: number): LinearArm {
     const bytes = Buffer.from(text, 'base64')
+    const dims = Math.floor(Math.sqrt(bytes.length / 4))
     const size = dims * dims + dims
-    if (bytes.length !== size * 4) throw new RangeError(`a linear arm of ${dims} dimensions has ${size} numbers`)
+    if (bytes.length !== size * 4) throw new RangeError(`${bytes.length} bytes are no square matrix and its vector`)
     const values = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
     return new LinearArm(
       dims,

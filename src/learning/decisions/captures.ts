@@ -21,6 +21,11 @@ export interface CapturesOptions extends CaptureSettings {
   readonly log: Logger
 }
 
+interface Offered {
+  readonly call: Pick<DecidedCall, 'recordId' | 'token' | 'teamId' | 'at'>
+  readonly text: CapturedText
+}
+
 /** Texts waiting for the store: they are large, and none is worth memory. */
 const maxQueued = 500
 const interval = 500
@@ -48,11 +53,14 @@ export function sampled(recordId: string, share: number): boolean {
 
 /**
  * Text of calls whose key or team agreed to it, and of no other: the only place of the loop that holds words of a caller.
- * Cleaned before it is queued, in a table of its own, with an end.
+ * Cleaned within a turn of the event loop, kept in a table of its own, with an end.
  */
 export class Captures {
   readonly #options: Required<CapturesOptions>
+  /** Of calls that just ended, as they were. */
+  #uncleaned: Offered[] = []
   #queue: RouterCaptureRow[] = []
+  #cleaning = false
   #timer: NodeJS.Timeout | undefined
   #flushing: Promise<void> | undefined
   #closed = false
@@ -63,12 +71,31 @@ export class Captures {
     this.#options = { maxCharacters: 16_000, maxRows: 200_000, keepFor: 30 * 86_400_000, ...options }
   }
 
-  offer(call: Pick<DecidedCall, 'recordId' | 'token' | 'teamId' | 'at'>, share: number, text: CapturedText): void {
+  offer(call: Offered['call'], share: number, text: CapturedText): void {
     if (this.#closed || !sampled(call.recordId, share)) return
-    if (this.#queue.length >= maxQueued) {
-      this.#queue.shift()
+    if (this.#uncleaned.length + this.#queue.length >= maxQueued) {
+      if (this.#queue.shift() === undefined) this.#uncleaned.shift()
       this.dropped++
     }
+    this.#uncleaned.push({ call, text })
+    this.#cleanSoon()
+  }
+
+  /** One text in a turn of the event loop, after the answer went out: each takes some 50 µs that no call shall wait for. */
+  #cleanSoon(): void {
+    if (this.#cleaning) return
+    this.#cleaning = true
+    setImmediate(() => {
+      this.#cleaning = false
+      this.#cleanNext()
+      if (this.#uncleaned.length > 0) this.#cleanSoon()
+    })
+  }
+
+  #cleanNext(): void {
+    const next = this.#uncleaned.shift()
+    if (next === undefined) return
+    const { call, text } = next
     const { maxCharacters, keepFor, clock } = this.#options
     this.#queue.push({
       id: call.recordId,
@@ -93,6 +120,7 @@ export class Captures {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
+    await this.#flushing?.catch(() => undefined)
     await this.flush().catch(() => undefined)
   }
 
@@ -120,6 +148,7 @@ export class Captures {
   }
 
   async #write(): Promise<void> {
+    while (this.#uncleaned.length > 0) this.#cleanNext()
     while (this.#queue.length > 0) {
       const rows = this.#queue.splice(0, batch)
       try {

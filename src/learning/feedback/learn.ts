@@ -62,7 +62,7 @@ export async function teachCell(
   return true
 }
 
-/** The linear bandit's arm of the model that answered learns from the features of the prompt. New feedback only. */
+/** The linear bandit's arm of the model that answered learns from the features of the prompt. */
 export async function teachArm(
   trx: Transaction<Tables>,
   dialect: Store['dialect'],
@@ -70,7 +70,7 @@ export async function teachArm(
   lesson: Lesson,
   now: number,
 ): Promise<boolean> {
-  if (artifact === null || lesson.change !== undefined) return false
+  if (artifact === null) return false
   const features = decodeFeatures((JSON.parse(details) as DecisionDetails).features)
   if (features === undefined) return false
   const fresh = new LinearArm(features.length)
@@ -81,8 +81,10 @@ export async function teachArm(
     .execute()
   const where = trx.selectFrom('router_arms').selectAll().where('artifact', '=', artifact).where('model', '=', model)
   const row = await forUpdate({ dialect }, where).executeTakeFirstOrThrow()
-  const arm = LinearArm.decode(row.state, features.length, row.events)
-  arm.update(features, lesson.reward, lesson.weight)
+  const arm = LinearArm.decode(row.state, row.events)
+  if (arm.dims !== features.length) return false
+  if (lesson.change === undefined) arm.update(features, lesson.reward, lesson.weight)
+  else arm.correct(features, lesson.weight * lesson.change)
   await trx
     .updateTable('router_arms')
     .set({ state: arm.encode(), events: arm.events, updated_at: now })

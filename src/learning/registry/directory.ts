@@ -2,6 +2,7 @@ import type { Clock } from '../../platform/clock.ts'
 import type { SharedState } from '../../platform/shared-state/shared-state.ts'
 import { type Store, StoreUnavailable } from '../../platform/store/store.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
+import type { LinearArm } from '../bandits/linucb.ts'
 import { armOf, type Experiment, type ExperimentArm, experimentOf } from '../experiments/experiment.ts'
 import { bucketOf } from '../experiments/sticky.ts'
 import type { Assignment, CellPosterior } from '../rollout/port.ts'
@@ -9,6 +10,7 @@ import { type RouterState, shareOf } from '../rollout/state.ts'
 import { readStates } from '../rollout/state-store.ts'
 import type { ReadArtifact } from './admit.ts'
 import { shortId } from './artifact-store.ts'
+import { LinearArms } from './linear-arms.ts'
 import { LoadedArtifacts } from './loaded-artifacts.ts'
 import { Posteriors } from './posteriors.ts'
 
@@ -18,6 +20,8 @@ export interface DirectoryOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly read: ReadArtifact
+  /** Whether LinUCB's arms are wanted. Default: no. */
+  readonly linear?: () => boolean
   /** Milliseconds between two looks; messages make it look at once. Default 1,000. */
   readonly interval?: number
 }
@@ -46,6 +50,7 @@ export class RouterDirectory {
   readonly artifacts: LoadedArtifacts
   readonly #options: Required<DirectoryOptions>
   readonly #posteriors: Posteriors
+  readonly #linearArms: LinearArms
   #entries = new Map<string, Entry>()
   #refreshing: Promise<void> | undefined
   #again = false
@@ -53,10 +58,11 @@ export class RouterDirectory {
   #unsubscribe: (() => void)[] = []
 
   constructor(options: DirectoryOptions) {
-    this.#options = { interval: 1000, ...options }
+    this.#options = { interval: 1000, linear: () => false, ...options }
     const { store, read, clock, log } = options
     this.artifacts = new LoadedArtifacts(store, read, clock, log)
     this.#posteriors = new Posteriors(store, clock)
+    this.#linearArms = new LinearArms(store)
   }
 
   async start(): Promise<void> {
@@ -113,6 +119,10 @@ export class RouterDirectory {
     return this.#posteriors.get(shortId(artifact), cluster, model)
   }
 
+  arm(artifact: string, model: string): LinearArm | undefined {
+    return this.#linearArms.get(shortId(artifact), model)
+  }
+
   /** Never rejects. While one look is under way, one more is planned at most. */
   refresh(): Promise<void> {
     if (this.#refreshing !== undefined) {
@@ -156,7 +166,9 @@ export class RouterDirectory {
       for (const { artifact } of settings.arms) if (artifact !== undefined) wanted.add(artifact)
     }
     await this.artifacts.keep(wanted)
-    await this.#posteriors.refresh([...wanted].map(shortId))
+    const inUse = [...wanted].map(shortId)
+    await this.#posteriors.refresh(inUse)
+    await this.#linearArms.refresh(this.#options.linear() ? inUse : [])
     const entries = new Map<string, Entry>()
     for (const { router, state, revision } of states) {
       const experiment = experiments.get(router)

@@ -26,6 +26,10 @@ export class Loop implements LearnedRouting {
     return this.#directory.posterior(artifact, cluster, model)
   }
 
+  arm(artifact: string, model: string) {
+    return this.#directory.arm(artifact, model)
+  }
+
   exploration(router: string): number {
     return this.#directory.exploration(router)
   }

@@ -1,3 +1,4 @@
+import type { LinearArm } from '../bandits/linucb.ts'
 import type { RoutingDecision } from '../decision.ts'
 import type { TrainedRouter } from '../predictor.ts'
 
@@ -17,6 +18,8 @@ export interface LearnedRouting {
   assign(router: string, stickyKey: string): Assignment | undefined
   /** What feedback has taught about a cell of an artifact; undefined: too little to move a decision. */
   posterior(artifact: string, cluster: number, model: string): CellPosterior | undefined
+  /** LinUCB's arm of a model; undefined: none is kept, or nobody has said anything of it. */
+  arm(artifact: string, model: string): LinearArm | undefined
   /** How much more than configured to explore now: 1, or more after drift. */
   exploration(router: string): number
   /** A call was decided. Keeps the decision until the call is settled; take no notice of the object afterwards. */
@@ -36,6 +39,7 @@ export interface LearnedRouting {
 export const noLoop: LearnedRouting = {
   assign: () => undefined,
   posterior: () => undefined,
+  arm: () => undefined,
   exploration: () => 1,
   decided: () => {},
   settled: () => {},

@@ -62,6 +62,7 @@ const dropTexts: Record<DropReason, string> = {
   over_rpm: 'over its requests per minute',
   over_tpm: 'over its tokens per minute',
   over_budget: 'its budget, or its vendor’s, is spent',
+  caller_limit: 'a limit of the caller for this model is used up',
   parallel_limit: 'at its parallel request limit',
   already_failed: 'already failed in this call',
   region: 'not in a region the call may go to',

@@ -1,3 +1,4 @@
+import { LimitExceeded } from '../../governance/limits/refusal.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { NativeRequest } from '../../providers/wire.ts'
 import type { Call } from '../call.ts'
@@ -29,6 +30,8 @@ export async function execute(gateway: Gateway, call: Call): Promise<Outcome> {
       if (call.fallbacks > 0) gateway.fellBack(group, stop.group.name, true)
       return result
     }
+    // Limits of the caller are its own, whatever name it asked: no failure, and nothing to fall back from.
+    if (result instanceof LimitExceeded && call.fallbacks === 0) throw result
     // A fallback that is closed to this call says less than the failure that led to it.
     if (last === undefined || result.code !== 'no_model_fits') last = result
     chain ??= []

@@ -5,10 +5,13 @@ import { callFeatures } from '../features.ts'
 import type { Gateway } from '../gateway.ts'
 import { retryDecision } from '../routing/retry.ts'
 import type { ModelGroup } from '../routing/types.ts'
+import type { AttemptResult } from './attempt.ts'
+import type { Chosen } from './begin-attempt.ts'
 import { fallbacksAfter } from './call-fallbacks.ts'
 import { failedCheck, type Kept, mayEscalate, setAside, takeBack } from './cascade.ts'
-import { type Chosen, chooseDeployment, settleAttempt } from './choose-deployment.ts'
+import { chooseDeployment } from './choose-deployment.ts'
 import type { Outcome } from './outcome.ts'
+import { refundAttempt, settleAttempt } from './settle-attempt.ts'
 import { tryDeployment } from './try-deployment.ts'
 
 /** A group on the road of a call, and the request as it is put to it. */
@@ -32,15 +35,26 @@ export async function tryGroup(gateway: Gateway, call: Call, stop: Stop): Promis
     let chosen: Chosen
     rungs++
     try {
-      const choice = chooseDeployment(gateway, call, group, stop.request, features, failed)
+      const choice = chooseDeployment(gateway, call, stop.request, {
+        group,
+        features,
+        failed,
+        again: kept === undefined,
+      })
       chosen = choice instanceof Promise ? await choice : choice
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error
       return kept === undefined ? error : takeBack(call, kept)
     }
     const { route } = chosen
-    const result = await tryDeployment(gateway, call, route, stop.request, delay)
-    if (chosen.lease !== undefined) settleAttempt(chosen.lease, call, route.deployment, result)
+    let result: AttemptResult
+    try {
+      result = await tryDeployment(gateway, call, route, stop.request, delay)
+    } catch (error) {
+      refundAttempt(chosen)
+      throw error
+    }
+    settleAttempt(chosen, call, result)
     const { deployment } = route
     if (result.kind === 'answer' && chosen.cascade !== undefined) {
       const check = failedCheck(call.inspected, chosen.cascade)

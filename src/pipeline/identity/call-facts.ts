@@ -12,16 +12,18 @@ export function callFacts(
   tags: readonly string[],
 ): CallFacts {
   const models = new Set<string>()
+  const choices = new Set<string>()
   for (const name of names) {
     models.add(name)
     const group = snapshot.router.resolve(name)
     if (group !== undefined) {
       models.add(group.name)
       // A deployment may be called by its id: the group it belongs to counts all the same.
-      for (const deployment of group.deployments) models.add(deployment.group)
+      const behind = group.strategy === undefined ? models : choices
+      for (const deployment of group.deployments) behind.add(deployment.group)
     }
   }
-  return { models: [...models], tools: toolNames(body), tags }
+  return { models: [...models], choices: [...choices], tools: toolNames(body), tags }
 }
 
 /** OpenAI's `tools` and `functions`, Anthropic's `tools`; a tool of the vendor's goes by its type (`web_search`). */

@@ -24,7 +24,12 @@ export function factsOf(group: ModelGroup): GroupFacts {
   return facts
 }
 
-function gather({ name, pattern, deployments }: ModelGroup): GroupFacts {
+/**
+ * A virtual name stands for a choice among models and is none of them: rules that speak of those are asked when one is
+ * chosen (`reserveServed`). What the choice may cost at worst is asked of all.
+ */
+function gather({ name, pattern, deployments, strategy }: ModelGroup): GroupFacts {
+  const virtual = strategy !== undefined
   const names = new Set<string>()
   if (pattern !== undefined) names.add(pattern)
   const prices = new Set<ModelPrice>()
@@ -32,9 +37,10 @@ function gather({ name, pattern, deployments }: ModelGroup): GroupFacts {
   let rpm: number | undefined
   let tpm: number | undefined
   for (const { price, target, rpm: ownRpm, tpm: ownTpm } of deployments) {
-    names.add(`${target.vendor.id}/${target.model}`)
     if (price === undefined) unpriced = true
     else prices.add(price)
+    if (virtual) continue
+    names.add(`${target.vendor.id}/${target.model}`)
     if (ownRpm !== undefined) rpm = (rpm ?? 0) + ownRpm
     if (ownTpm !== undefined) tpm = (tpm ?? 0) + ownTpm
   }

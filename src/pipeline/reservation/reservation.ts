@@ -43,6 +43,11 @@ export class Reservation implements ShownReservation {
     this.#served = facts
   }
 
+  /** Whether a counter is charged for this call already. */
+  charges(counter: string): boolean {
+    return this.limits.some(limit => limit.counter === counter && this.#counts(limit))
+  }
+
   /** The call is over and has used this much; once, later calls change nothing. */
   settle(actual: Amounts): void {
     if (this.#settled) return
@@ -51,7 +56,7 @@ export class Reservation implements ShownReservation {
     const used = new Array<number>(limits.length)
     for (let i = 0; i < limits.length; i++) {
       const limit = limits[i] as PlannedLimit
-      used[i] = this.#served === this.facts || limit.speaksOf(this.#served) ? limit.used(actual) : 0
+      used[i] = this.#counts(limit) ? limit.used(actual) : 0
     }
     this.#close(this, used, actual)
   }
@@ -61,5 +66,9 @@ export class Reservation implements ShownReservation {
     if (this.#settled) return
     this.#settled = true
     this.#close(this, undefined, undefined)
+  }
+
+  #counts(limit: PlannedLimit): boolean {
+    return this.#served === this.facts || limit.speaksOf(this.#served)
   }
 }

@@ -1,6 +1,7 @@
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import type { NativeRequest } from '../../providers/wire.ts'
 import type { Call } from '../call.ts'
+import type { Deployment } from '../deployment.ts'
 import type { Gateway } from '../gateway.ts'
 import type { ModelGroup } from '../routing/types.ts'
 import type { Reservation } from './reservation.ts'
@@ -41,6 +42,29 @@ export async function reserveFallback(
     if (error instanceof GatewayError) return error
     throw error
   }
+}
+
+/** Whether limits may speak of the model that serves a call to this group, and not of the group. */
+export function servedIsLimited({ snapshot, identity, attribution }: Call, { strategy }: ModelGroup): boolean {
+  if (strategy === undefined) return false
+  if (attribution.endUser !== undefined || attribution.tags.length > 0) return true
+  return snapshot.governed.planner.differsByModel(identity)
+}
+
+/**
+ * The caller's share of the limits that speak of the model behind a virtual name, for one attempt at it.
+ * @returns undefined: there are none that the call does not hold already
+ * @throws GatewayError 429 with the limit; 403 for a model without a price; 503 when limits are out of reach
+ */
+export function reserveServed(
+  gateway: Gateway,
+  call: Call,
+  deployment: Deployment,
+  request: NativeRequest,
+): Reservation | undefined | Promise<Reservation | undefined> {
+  const group = call.snapshot.router.index.groupOf(deployment)
+  if (group === undefined) return undefined
+  return gateway.reservations.reserveServed(call.snapshot.governed, reserving(call, group, request), call.reservation)
 }
 
 function reserving(call: Call, group: ModelGroup, request: NativeRequest): Reserving {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Principal } from '../../governance/authentication/principal.ts'
 import type { Enforcement } from '../../governance/limits/enforcement.ts'
 import type { LimitRule } from '../../governance/limits/limit-rule.ts'
-import type { LimitPlan, LimitPlanner } from '../../governance/limits/plan.ts'
+import { LimitPlan, type LimitPlanner } from '../../governance/limits/plan.ts'
 import type { Amounts, PlannedLimit } from '../../governance/limits/planned-limit.ts'
 import { LimitExceeded } from '../../governance/limits/refusal.ts'
 import type { RuleSource } from '../../governance/limits/rule-source.ts'
@@ -116,6 +116,20 @@ export class Reservations {
     return this.reserve(limits, call)
   }
 
+  /**
+   * A virtual name's call is about to go to a model: the limits that speak of that model, and that the call does not hold
+   * yet. They are settled with the attempt: the next one may go to another model.
+   * @param call its group is the one that serves
+   * @returns undefined: there are none
+   * @throws GatewayError as `reserve`, and `permission_denied` where only models with a price are served
+   */
+  reserveServed(limits: Limits, call: Reserving, held: Reservation | undefined): ReturnType<Reservations['reserve']> {
+    const more = this.#moreRules(limits, call)
+    return more instanceof Promise
+      ? more.then(rules => this.#take(limits, call, rules, held))
+      : this.#take(limits, call, more, held)
+  }
+
   async close(): Promise<void> {
     this.#renewals.close()
     this.attempts.close()
@@ -151,12 +165,16 @@ export class Reservations {
     { planner, enforcement }: Limits,
     { principal, group, request, sessionId }: Reserving,
     more: readonly (readonly LimitRule[])[],
+    held?: Reservation | undefined,
   ): Reservation | undefined | Promise<Reservation | undefined> {
     const facts = factsOf(group)
-    const plan = planner.plan({ principal, model: facts, more, sessionId })
-    if (plan.limits.length === 0 && !enforcement.blockUnpriced) return undefined
+    const whole = planner.plan({ principal, model: facts, more, sessionId })
+    const plan = held === undefined ? whole : without(whole, held)
+    // Behind a virtual name every model is asked for its own price, once it is chosen.
+    const priced = enforcement.blockUnpriced && group.strategy === undefined
+    if (plan.limits.length === 0 && !priced) return undefined
     const worst = estimate(request, facts, enforcement)
-    if (enforcement.blockUnpriced && worst.unpriced) throw withoutPrice(group)
+    if (priced && worst.unpriced) throw withoutPrice(group)
     if (plan.limits.length === 0) return undefined
     return this.#lease(plan, worst, principal, facts, enforcement)
   }
@@ -266,6 +284,10 @@ export class Reservations {
     this.#services.log.warn({ err: error }, message)
   }
 }
+
+/** What of a plan a call does not hold already. */
+const without = ({ limits }: LimitPlan, held: Reservation): LimitPlan =>
+  new LimitPlan(limits.filter(({ counter }) => !held.charges(counter)))
 
 /** The books may be away too: then a counter of this process begins at nothing. */
 function withoutDoubt(item: LeaseItem): LeaseItem {

@@ -25,6 +25,8 @@ export interface FilterRules {
   readonly shared?: DeploymentLimits | undefined
   /** Lower case; undefined: calls may go anywhere. */
   readonly regions?: ReadonlySet<string> | undefined
+  /** Groups the caller may use, for a name that is a choice among them; undefined: any. */
+  readonly mayUse?: ((group: string) => boolean) | undefined
 }
 
 /** The first rule that speaks against a deployment, in LiteLLM's order; undefined when it may take the call. */
@@ -35,6 +37,7 @@ export function dropReason(
   rules: FilterRules,
 ): DropReason | undefined {
   if (rules.exclude?.has(deployment.id)) return 'already_failed'
+  if (rules.mayUse?.(deployment.group) === false) return 'not_allowed'
   const demanded = demandedReason(deployment, features.demands, rules.regions)
   if (demanded !== undefined) return demanded
   if (rules.cooldowns && !rules.cooldown.admits(deployment)) return 'cooling_down'
@@ -135,7 +138,7 @@ export function nobodyLeft(
   if (untried.length > 0 && untried.every(({ dropped }) => dropped === 'region' || dropped === 'not_allowed')) {
     return new GatewayError(
       'no_model_fits',
-      `No deployment of '${group.name}' may take this call (${summary(considered)}): it is bound to regions or models by routeiq.routing.allowed_regions or by its own demands.`,
+      `No deployment of '${group.name}' may take this call (${summary(considered)}): it is bound to regions or models by routeiq.routing.allowed_regions, by what its key may use or by its own demands.`,
     )
   }
   let wait = Number.POSITIVE_INFINITY

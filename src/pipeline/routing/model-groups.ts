@@ -38,6 +38,8 @@ export class ModelIndex {
   readonly #groups = new Map<string, ModelGroup>()
   readonly #byId = new Map<string, ModelGroup>()
   readonly #wildcards: WildcardGroup[]
+  /** Wildcard groups under their patterns. */
+  readonly #patterns: ReadonlyMap<string, ModelGroup>
   /** Alias → what it stands for in the end. */
   readonly #aliases = new Map<string, string>()
   readonly #publicNames: readonly string[]
@@ -65,6 +67,9 @@ export class ModelIndex {
       else this.#groups.set(name, { name, deployments: own })
     }
     this.#wildcards = wildcards.sort(bySpecificity)
+    this.#patterns = new Map(
+      this.#wildcards.map(({ pattern, deployments: own }) => [pattern, { name: pattern, deployments: own, pattern }]),
+    )
     this.#publicNames = this.#compileAliases(options)
   }
 
@@ -86,8 +91,23 @@ export class ModelIndex {
 
   /** Groups under their own names, for health and admin pages. Wildcard groups under their patterns. */
   groups(): readonly ModelGroup[] {
-    const wildcards = this.#wildcards.map(({ pattern, deployments }) => ({ name: pattern, deployments, pattern }))
-    return [...this.#groups.values(), ...wildcards]
+    return [...this.#groups.values(), ...this.#patterns.values()]
+  }
+
+  /** The group a deployment belongs to, whatever name it was reached by. */
+  groupOf({ group }: Deployment): ModelGroup | undefined {
+    return this.#groups.get(group) ?? this.#patterns.get(group)
+  }
+
+  /**
+   * Groups behind a virtual name that a model may have answered for; none where the name is no virtual one.
+   * @param model `vendor/model`
+   */
+  servedNames(name: string, model: string): readonly string[] {
+    const group = this.resolve(name)
+    if (group?.strategy === undefined) return []
+    const served = group.deployments.filter(({ target }) => `${target.vendor.id}/${target.model}` === model)
+    return [...new Set(served.map(own => own.group))]
   }
 
   #addById(deployment: Deployment): void {

@@ -8,6 +8,7 @@ import { ModelIndex } from './model-groups.ts'
 import { RouteAttempt, Router } from './router.ts'
 import { deployment, features, ManualClock, price, seededRandom } from './routing.fixtures.ts'
 import { compileRoutingSettings, type RouterSettingsConfig } from './settings.ts'
+import { simpleShuffle } from './strategies/simple-shuffle.ts'
 import type { DropReason, RoutePlan } from './types.ts'
 
 function setUp(deployments: readonly Deployment[], config: RouterSettingsConfig = {}, seed = 1) {
@@ -49,6 +50,18 @@ function refusal(run: () => unknown): GatewayError {
 
 describe('filters', () => {
   const [a, b, c] = ['a', 'b', 'c'].map(id => deployment(id)) as [Deployment, Deployment, Deployment]
+
+  test('a virtual name opens no group that the caller may not use, whatever its strategy does', () => {
+    const { router, group } = setUp([a, deployment('other', { group: 'other' })])
+    const virtual = { name: 'auto', deployments: [a, deployment('other', { group: 'other' })], strategy: simpleShuffle }
+    const only = (name: string) => features({ mayUse: own => own === name })
+    for (let i = 0; i < 20; i++) {
+      expect(ranked(router.plan(virtual, only('other')))).toEqual(['other'])
+    }
+    expect(dropped(router.plan(virtual, only('other')))).toEqual({ a: 'not_allowed', other: undefined })
+    expect(refusal(() => router.plan(virtual, only('third'))).code).toBe('no_model_fits')
+    expect(ranked(router.plan(group, only('other'))), 'a name of its own was granted at the door').toEqual(['a'])
+  })
 
   test('what cools is left out in the same tick, what failed in this call too, each with its reason', () => {
     const { router, group, fail } = setUp([a, b, c])

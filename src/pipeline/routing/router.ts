@@ -103,6 +103,7 @@ export class Router {
       exclude,
       shared,
       regions: this.#regions,
+      mayUse: group.strategy === undefined ? undefined : features.mayUse,
     }
     const { deployments } = group
     const kept: Candidate[] = []

@@ -40,6 +40,11 @@ export interface CallFeatures {
   readonly routing?: RoutingContext | undefined
   /** What the caller demands of where its call goes, beyond its model's name; undefined: nothing. */
   readonly demands?: Demands | undefined
+  /**
+   * For callers that may not use every model: whether they may use a group. A virtual name opens no other to them,
+   * whoever decides. Undefined: any.
+   */
+  readonly mayUse?: ((group: string) => boolean) | undefined
 }
 
 /** What a call brings along for a router that learns. Made once per call and group, and only where one decides. */
@@ -60,9 +65,6 @@ export interface RoutingContext {
   readonly named: boolean
   /** Whoever the call is for, so that a share of callers can be told from the rest: session, end user, key. */
   readonly stickyKey: string
-  /** The caller may not use every model. */
-  readonly restricted: boolean
-  mayUse(group: string): boolean
   /** What was decided for this call and group: a retry walks on from here, it does not decide anew. */
   made: Ranking | undefined
 }
@@ -86,6 +88,7 @@ export type DropReason =
   | 'over_rpm'
   | 'over_tpm'
   | 'over_budget'
+  | 'caller_limit'
   | 'parallel_limit'
   | 'already_failed'
   | 'region'

@@ -80,6 +80,9 @@ const behaviour = {
     default: 0,
   }),
   exploration_regret: key(share, 'How far below the best such a model may lie.', { default: 0.1 }),
+  alpha: key(share, 'llmrouter-linucb: quality that being unknown for prompts of a kind is worth, per √(xᵀA⁻¹x).', {
+    default: 0.1,
+  }),
   sticky_sessions: key(flag, 'Keep a session’s model unless another is better by more than the lost prompt cache.', {
     default: true,
   }),

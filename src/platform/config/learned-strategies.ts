@@ -18,6 +18,7 @@ export const learnedStrategies = [
   'llmrouter-largest',
   'llmrouter-custom',
   'llmrouter-kumaraswamy-thompson',
+  'llmrouter-linucb',
   'llmrouter-semantic-intent',
   'llmrouter-tag-regex-ua',
   'llmrouter-nadirclaw-centroid',
@@ -35,10 +36,6 @@ export const strategyAdvice: ReadonlyMap<string, string> = new Map([
   ...['llmrouter-knn-multiround', 'llmrouter-llm-multiround', 'llmrouter-r1'].map(
     name => [name, severalCalls(name)] as const,
   ),
-  [
-    'llmrouter-linucb',
-    'llmrouter-linucb is not offered: "llmrouter-kumaraswamy-thompson" learns from feedback as well',
-  ],
   [
     'llmrouter-kv-cache-aware',
     'llmrouter-kv-cache-aware reads metrics of vLLM; use "least-busy" and routeiq.prefix_affinity',

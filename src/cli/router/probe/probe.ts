@@ -22,8 +22,8 @@ import { type Scored, score } from './score.ts'
 
 const usage = `routeiq router probe: put your prompts to your models, score the answers, train a router
 
-  routeiq router probe --config config.yaml --prompts prompts.jsonl --models a,b,c --check contains --out router.riq
-  routeiq router probe --url http://localhost:4000 --prompts prompts.txt --models a,b,c --judge d --out router.riq
+  routeiq router probe --config config.yaml --prompts prompts.jsonl --models a,b,c --check contains --out router.routeiq
+  routeiq router probe --url http://localhost:4000 --prompts prompts.txt --models a,b,c --judge d --out router.routeiq
 
   --config, -c <file>      starts a gateway with this config for the time of the probe
   --url <url>              a gateway that runs                (key: --key, or env ROUTEIQ_API_KEY, LITELLM_MASTER_KEY)

@@ -10,6 +10,8 @@ import { timeWindows } from './times.ts'
 export interface CallFacts {
   /** The name asked for, and those it stands for. */
   readonly models: readonly string[]
+  /** Model groups that a virtual name may send the call to; the name itself is among `models`. Default: it is no such name. */
+  readonly choices?: readonly string[]
   readonly tools: readonly string[]
   readonly tags: readonly string[]
 }
@@ -103,9 +105,11 @@ export function compileConditions(
   const models = list('models')
   if (models !== undefined) {
     const fits = nameList(models)
+    // Where a name stands for a choice, what is not allowed must not be chosen beside what is.
+    const among = effect === 'allow' ? 'every' : 'some'
     add(
       'models',
-      ofCall(call => call.models.some(fits)),
+      ofCall(({ models: own, choices = [] }) => own.some(fits) || (choices.length > 0 && choices[among](fits))),
     )
   }
   const tools = list('tools')

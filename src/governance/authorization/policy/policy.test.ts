@@ -98,6 +98,19 @@ describe('conditions', () => {
     expect(holds(unless, question({ call: { ...call, tools: ['search'] } }))).toBe(false)
   })
 
+  it('allow a virtual name by itself or when all it may choose is named, and deny it when one is', () => {
+    const call = { models: ['auto'], choices: ['small', 'large'], tools: [], tags: [] }
+    const verdict = (effect: 'allow' | 'deny', models: string[]) =>
+      holds(compilePolicy({ name: 'p', effect, models }, 'config'), question({ call }))
+    expect(verdict('deny', ['small'])).toBe(true)
+    expect(verdict('deny', ['other'])).toBe(false)
+    expect(verdict('allow', ['small'])).toBe(false)
+    expect(verdict('allow', ['small', 'large'])).toBe(true)
+    expect(verdict('allow', ['auto'])).toBe(true)
+    const unless = compilePolicy({ name: 'p', effect: 'deny', unless: { models: ['small'] } }, 'config')
+    expect(holds(unless, question({ call })), 'not excepted: large may be chosen').toBe(true)
+  })
+
   it('that need the body are not known before it is read, unless another one decides', () => {
     const ahead = { call: 'ahead' as const }
     expect(verdict({ models: ['gpt-4o'] }, ahead)).toBeUndefined()

@@ -160,10 +160,18 @@ class Compiler {
   #strategy(name: LearnedStrategyName, args: LearnedArgs, extras: PolicyExtras): LearnedStrategy {
     const policy = compilePolicy(name, args, { ...extras, custom: this.#module(args) })
     this.#openArtifact(policy)
+    this.#warnOfDeafness(policy)
     const inner = createStrategy(policy.deploymentStrategy, this.#latency)
     return new LearnedStrategy(policy, inner, this.#services, other =>
       strategyIds.includes(other) ? createStrategy(other, this.#latency) : undefined,
     )
+  }
+
+  #warnOfDeafness({ strategy, chooses }: RoutePolicy): void {
+    const { feedback, decisions } = this.#config.routeiq.router_loop
+    if (chooses !== 'linucb' || (feedback.linear_bandit && decisions)) return
+    const missing = decisions ? 'feedback.linear_bandit' : 'decisions'
+    this.#warnings.push(`${strategy} learns nothing while routeiq.router_loop.${missing} is false`)
   }
 
   /** Loaded before, because that takes waiting; a configuration that is only looked at has none. */

@@ -1,5 +1,5 @@
 import { explore as thompson } from '../../../learning/bandits/thompson.ts'
-import type { DecisionReason } from '../../../learning/decision.ts'
+import type { DecisionReason, RoutingDecision } from '../../../learning/decision.ts'
 import { choose, computeUtility, type Goal, order } from '../../../learning/objective/choose.ts'
 import { constrain, removeDominated } from '../../../learning/objective/constrain.ts'
 import { type Explored, explore } from '../../../learning/objective/explore.ts'
@@ -14,6 +14,7 @@ import { asDecision, type Choice } from './decision-record.ts'
 import { goalOf } from './goal.ts'
 import { LearnedRanking } from './learned-ranking.ts'
 import type { LearnedServices } from './learned-services.ts'
+import { highestBound, moveByArms } from './linear-bandit.ts'
 import { noModelFits } from './no-model-fits.ts'
 import { cheapest, cheapestFirst, firstOf, preferFirst } from './places.ts'
 import { type Preference, preferenceOf } from './preferences.ts'
@@ -37,6 +38,8 @@ export class Decider {
   readonly #sets = new WeakMap<ModelGroup, Map<string, ArmSet>>()
   readonly #scores = new Scores(maxArms)
   readonly #order = new Int32Array(maxArms)
+  /** LinUCB's, per candidate. */
+  readonly #widths = new Float64Array(maxArms)
   readonly #reading: Reading = { familiarity: 0, cluster: -1, because: '', features: undefined }
   readonly #explored: Explored = { index: 0, explored: false, propensity: 1 }
 
@@ -63,7 +66,7 @@ export class Decider {
     const set = this.#setOf(group, artifact)
     if (set.arms.length < 2 || set.arms.length > maxArms) return undefined
     const preference = preferenceOf(policy, context)
-    const open = openTo(group, context, preference)
+    const open = openTo(preference)
     const kept = open === undefined ? asked.kept : asked.kept.filter(({ deployment }) => open(deployment))
     const question = kept === asked.kept ? asked : { ...asked, kept }
     const scores = this.#scores
@@ -74,7 +77,11 @@ export class Decider {
     const reading = this.#reading
     const other =
       assigned?.strategy !== undefined && assigned.strategy !== policy.strategy ? assigned.strategy : undefined
-    scoreCall(set, artifact, policy.predicts, context, lead, this.#services.loop, scores, reading)
+    // Arms and cells learn from the same feedback: one of them is asked.
+    const linear = policy.chooses === 'linucb'
+    const { loop } = this.#services
+    scoreCall(set, artifact, policy.predicts, context, lead, linear ? undefined : loop, scores, reading)
+    if (linear) moveByArms(scores, set, artifact, reading.features, loop, this.#widths)
     const profile = context.overrides.profile ?? policy.profile
     const session = sessionOf(this.#services, policy, set, context)
     applySession(scores, set, session, context, policy, this.#services)
@@ -87,13 +94,12 @@ export class Decider {
     if (profile !== undefined && profiles[profile].reasoning) preferReasoning(scores, set)
     if (policy.chooses === 'hybrid') hybrid(scores, set, policy)
     // Who is drawn by chance may turn out better than it looks.
-    if (policy.chooses !== 'thompson') removeDominated(scores)
+    if (policy.chooses !== 'thompson' && !linear) removeDominated(scores)
     const choice = this.#choose(question, goal, session, preference, assigned, other, artifact, set)
     const length = order(scores, choice.index, this.#order)
     const places = Array.from(this.#order.subarray(0, length))
     if (choice.reason === 'cascade') cheapestFirst(places, scores)
     if (preference !== undefined) preferFirst(places, choice.index, preference, set)
-    const shadow = assigned?.shadow === undefined ? undefined : this.#shadow(assigned.shadow, question, context, goal)
     const decision = asDecision({
       policy,
       artifact,
@@ -104,10 +110,10 @@ export class Decider {
       choice,
       reading,
       assigned,
-      shadow,
       keepsFeatures: this.#services.keepsFeatures,
       started,
     })
+    if (assigned?.shadow !== undefined) this.#shadowLater(decision, assigned.shadow, question, context, goal)
     return new LearnedRanking(decision, policy, set, places, this.#inner, open, kept, features, question.random)
   }
 
@@ -166,12 +172,20 @@ export class Decider {
     if (policy.chooses === 'thompson') return this.#thompson(random, settled(best, reason, reading.because))
     const into = this.#explored
     const more = this.#services.loop.exploration(policy.router)
-    explore(scores, best, { share: policy.exploration * more, regret: policy.explorationRegret }, random, into)
+    const regret = policy.explorationRegret
+    // Without chance: what LinUCB takes has the propensity of a rule.
+    const first =
+      policy.chooses === 'linucb'
+        ? highestBound(scores, best, this.#widths, { alpha: policy.alpha * more, regret })
+        : best
+    explore(scores, first, { share: policy.exploration * more, regret }, random, into)
+    const tried = into.explored ? 'explored: near the best, to learn from' : 'explored: least is known of it here'
+    const explored = into.explored || into.index !== best
     return {
       index: into.index,
-      reason: into.explored ? 'explored' : reason,
-      because: into.explored ? 'explored: near the best, to learn from' : reading.because,
-      explored: into.explored,
+      reason: explored ? 'explored' : reason,
+      because: explored ? tried : reading.because,
+      explored,
       propensity: into.propensity,
       strategy: policy.strategy,
     }
@@ -233,6 +247,24 @@ export class Decider {
     return first === undefined ? -1 : (set.byDeployment.get(first.deployment.id) ?? -1)
   }
 
+  /** When the call is on its way to the vendor, so that no call waits for what is only looked at. */
+  #shadowLater(
+    decision: RoutingDecision,
+    artifact: TrainedRouter,
+    question: RoutingQuestion,
+    context: RoutingContext,
+    goal: Goal,
+  ): void {
+    setImmediate(() => {
+      try {
+        const shadow = this.#shadow(artifact, question, context, goal)
+        if (shadow !== undefined) decision.shadow = shadow
+      } catch (error) {
+        this.#services.events.passedOver(this.#policy.strategy, 'error', error)
+      }
+    })
+  }
+
   /** What another artifact would have chosen by the same goal, for the record. */
   #shadow(
     artifact: TrainedRouter,
@@ -276,15 +308,9 @@ export class Decider {
   }
 }
 
-function openTo(
-  group: ModelGroup,
-  context: RoutingContext,
-  preference: Preference | undefined,
-): ((deployment: Deployment) => boolean) | undefined {
+function openTo(preference: Preference | undefined): ((deployment: Deployment) => boolean) | undefined {
   const only = preference?.only === true ? preference.groups : undefined
-  const restricted = group.strategy !== undefined && context.restricted
-  if (only === undefined && !restricted) return undefined
-  return ({ group: own }) => (only === undefined || only.includes(own)) && (!restricted || context.mayUse(own))
+  return only === undefined ? undefined : ({ group }) => only.includes(group)
 }
 
 function guessed({ strategy, predicts }: RoutePolicy): DecisionReason {

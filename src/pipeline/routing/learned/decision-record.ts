@@ -28,14 +28,13 @@ interface Decided {
   readonly choice: Choice
   readonly reading: Reading
   readonly assigned: Assignment | undefined
-  readonly shadow: RoutingDecision['shadow']
   readonly keepsFeatures: boolean
   readonly started: number
 }
 
 /** The reused buffers of a decision → a record that stays. The only thing a decision allocates for keeps. */
 export function asDecision(decided: Decided): RoutingDecision {
-  const { policy, artifact, scores, set, lead, goal, choice, reading, assigned, shadow, keepsFeatures } = decided
+  const { policy, artifact, scores, set, lead, goal, choice, reading, assigned, keepsFeatures } = decided
   const candidates: ScoredCandidate[] = []
   for (let i = 0; i < scores.count; i++) {
     const removedBy = scores.removedBy(i)
@@ -65,7 +64,6 @@ export function asDecision(decided: Decided): RoutingDecision {
     cluster: reading.cluster,
     artifact: artifact?.id.slice(0, 12),
     policy: policy.hash,
-    ...(shadow === undefined ? {} : { shadow }),
     ...(assigned?.assignment === undefined ? {} : { assignment: assigned.assignment }),
     ...(keepsFeatures && reading.features !== undefined ? { features: encoded(reading.features) } : {}),
     microseconds: Math.round((performance.now() - decided.started) * 1000),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { GatewayError } from '../../../platform/errors/gateway-error.ts'
-import { deployment, price } from '../routing.fixtures.ts'
-import { cheap, contextOf, dear, groupOf, inLoop, stubRouter, world } from './learned.fixtures.ts'
+import { deployment, features, price } from '../routing.fixtures.ts'
+import { cheap, contextOf, dear, groupOf, inLoop, kept, stubRouter, world } from './learned.fixtures.ts'
 import { modelHash } from './session-memory.ts'
 
 const byWord = stubRouter('a1', ({ text }) =>
@@ -102,17 +102,19 @@ describe('a learned strategy', () => {
     expect(passedOver).toEqual([])
   })
 
-  it('a virtual name opens no group that the caller may not use', () => {
-    const group = { ...groupOf(cheap, dear), strategy: world(byWord).strategy }
-    const { decide } = world(byWord, { group })
-    const restricted = contextOf('hard', { restricted: true, mayUse: name => name === 'cheap' })
-    const ranking = decide(restricted)
+  it('tells of a model that the filters closed to the caller', () => {
+    const { strategy } = world(byWord)
+    const group = { ...groupOf(cheap, dear), strategy }
+    const ranking = strategy.decide({
+      group,
+      kept: kept([cheap]),
+      dropped: [undefined, 'not_allowed'],
+      features: features({ routing: contextOf('hard') }),
+      random: () => 0.999,
+    })
     expect(ranking?.ranked.map(({ deployment: { id } }) => id)).toEqual(['cheap-1'])
     expect(ranking?.decision.candidates).toContainEqual(
       expect.objectContaining({ model: 'dear', removedBy: 'not_allowed' }),
-    )
-    expect(() => decide(contextOf('x', { restricted: true, mayUse: () => false }))).toThrow(
-      /not allowed for this call or key/,
     )
   })
 
@@ -157,7 +159,7 @@ it('without an artifact, cold_start: shuffle draws evenly and writes down how li
 describe('the loop', () => {
   const other = stubRouter('z9', () => ({ cheap: 0.1, dear: 0.99 }))
 
-  it('a canary decides for its share, a shadow only says what it would have done', () => {
+  it('a canary decides for its share, a shadow says afterwards what it would have done', async () => {
     const canary = world(undefined, {
       loop: {
         assign: (_router, key) => ({
@@ -175,10 +177,15 @@ describe('the loop', () => {
       artifact: 'z90000000000',
       assignment: { experiment: 'rollout', arm: 'candidate' },
     })
-    expect(canary.decide(contextOf('easy', { stickyKey: 'out' }))?.decision).toMatchObject({
-      chosen: 'cheap',
-      artifact: 'a10000000000',
-      shadow: { artifact: 'z90000000000', chosen: 'dear', quality: expect.closeTo(0.99, 5) },
+    const out = canary.decide(contextOf('easy', { stickyKey: 'out' }))?.decision
+    expect(out).toMatchObject({ chosen: 'cheap', artifact: 'a10000000000' })
+    expect(out?.shadow).toBeUndefined()
+    await new Promise(resolve => setImmediate(resolve))
+    expect(out?.shadow).toEqual({
+      artifact: 'z90000000000',
+      chosen: 'dear',
+      quality: expect.closeTo(0.99, 5),
+      cost: expect.any(Number),
     })
   })
 

@@ -83,8 +83,6 @@ export function contextOf(text: string, more: Partial<RoutingContext> = {}): Rou
     conversation: 1,
     named: false,
     stickyKey: 'k',
-    restricted: false,
-    mayUse: () => true,
     made: undefined,
     ...more,
   }

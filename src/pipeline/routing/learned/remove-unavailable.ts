@@ -13,6 +13,7 @@ const asConstraint: Readonly<Record<DropReason, Constraint>> = {
   over_rpm: 'unavailable',
   over_tpm: 'unavailable',
   over_budget: 'unavailable',
+  caller_limit: 'unavailable',
   parallel_limit: 'unavailable',
   already_failed: 'unavailable',
   region: 'region',

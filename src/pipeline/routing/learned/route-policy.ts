@@ -35,7 +35,7 @@ export type CustomPredict = (
 ) => readonly number[]
 
 /** How the choice is made once qualities are known. */
-export type Chooses = 'utility' | 'hybrid' | 'thompson'
+export type Chooses = 'utility' | 'hybrid' | 'thompson' | 'linucb'
 
 export interface CascadePolicy {
   readonly checks: readonly string[]
@@ -70,6 +70,8 @@ export interface RoutePolicy {
   readonly shuffles: boolean
   readonly exploration: number
   readonly explorationRegret: number
+  /** Of LinUCB: what one unit of its confidence width adds to the utility. */
+  readonly alpha: number
   readonly sticky: boolean
   readonly switchMargin: number
   /** Milliseconds. */
@@ -157,7 +159,9 @@ export function compilePolicy(
         ? 'hybrid'
         : strategy === 'llmrouter-kumaraswamy-thompson'
           ? 'thompson'
-          : 'utility',
+          : strategy === 'llmrouter-linucb'
+            ? 'linucb'
+            : 'utility',
     lambda: bySize ? 0 : (extras.lambda ?? (costAware ? weight / (1 - weight) : statedLambda(args))),
     mu: bySize ? 0 : (args.latency_weight ?? 0),
     tie: bySize ? 0 : (args.tie ?? 0.005),
@@ -178,6 +182,7 @@ export function compilePolicy(
     shuffles: args.cold_start === 'shuffle',
     exploration: args.exploration ?? 0,
     explorationRegret: args.exploration_regret ?? 0.1,
+    alpha: args.alpha ?? 0.1,
     sticky: args.sticky_sessions ?? true,
     switchMargin: args.switch_margin ?? 0.03,
     sessionTtl: (args.session_ttl ?? 3600) * 1000,

@@ -15,8 +15,6 @@ export interface ContextSource {
   readonly keyHash: string
   readonly endUser: string | undefined
   readonly sessionId: string | undefined
-  readonly restricted: boolean
-  readonly mayUse: (group: string) => boolean
 }
 
 export class CallContext implements RoutingContext {
@@ -24,8 +22,6 @@ export class CallContext implements RoutingContext {
   readonly recordId: string
   readonly tags: readonly string[]
   readonly overrides: RoutingOverrides
-  readonly restricted: boolean
-  readonly mayUse: (group: string) => boolean
   made: Ranking | undefined = undefined
   readonly #source: ContextSource
   #prompt: Prompt | undefined
@@ -37,8 +33,6 @@ export class CallContext implements RoutingContext {
     this.recordId = source.recordId
     this.tags = source.tags
     this.overrides = source.overrides
-    this.restricted = source.restricted
-    this.mayUse = source.mayUse
   }
 
   get prompt(): Prompt {
