@@ -25,7 +25,7 @@ module.exports = {
       name: 'sockets-only-through-egress',
       comment: 'Only the egress module may open outbound connections.',
       severity: 'error',
-      from: { path: '^src', pathNot: '^src/platform/security/(egress|undici-pool)|\\.(test|fixtures)\\.ts$' },
+      from: { path: '^src', pathNot: '^src/platform/security/(egress|undici-p)|\\.(test|fixtures)\\.ts$' },
       to: { path: '^((node:)?(net|tls|https|http2|dgram|dns|dns/promises)$|node_modules/undici/)' },
     },
     ...wings.map(wing => ({

@@ -6,7 +6,7 @@ import type { Split } from '../../learning/dataset/example.ts'
 import { detectFormat, type Format, formats } from '../../learning/dataset/format.ts'
 import { defaultMaxRows, loadDataset } from '../../learning/dataset/load.ts'
 import { type Meta, type Prices, readMeta, readPrices } from '../../learning/dataset/meta.ts'
-import { Problems, toldProblem } from '../../learning/dataset/problems.ts'
+import { DatasetError, Problems, toldProblem } from '../../learning/dataset/problems.ts'
 import type { Dataset } from '../../learning/dataset.ts'
 import { decimal, oneOf, wholeNumber } from './misuse.ts'
 import type { Output } from './output.ts'
@@ -91,6 +91,16 @@ export async function openData(
   } finally {
     tellProblems(problems, output)
   }
+}
+
+/** Prompts of one group stand on one side of every split: where there is one group only, nothing can be held out. */
+export function refuseOneGroup({ rows }: Dataset): void {
+  const groups = new Set(rows.map(({ group }, at) => group ?? at))
+  if (groups.size > 1 || rows.length < 2) return
+  throw new DatasetError(
+    `all ${rows.length} prompts belong to one session, so none can be held out to judge by: ` +
+      'let callers send a session id (x-routeiq-session); without one, all calls of a key count as one session',
+  )
 }
 
 export function tellProblems(problems: Problems, output: Output): void {

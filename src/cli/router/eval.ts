@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { readArtifact } from '../../learning/artifact/artifact.ts'
 import { DatasetError } from '../../learning/dataset/problems.ts'
+import type { ModelFacts } from '../../learning/dataset.ts'
 import { crossValidate, type EvaluateOptions, evaluateRouter } from '../../learning/evaluation/evaluate.ts'
 import type { EvaluationReport } from '../../learning/evaluation/report.ts'
 import type { Command } from './command.ts'
-import { dataOptions, dataSettings, dataUsage, openData } from './data.ts'
+import { dataOptions, dataSettings, dataUsage, openData, refuseOneGroup } from './data.ts'
 import { methodsOf } from './methods.ts'
 import { Misuse, oneOf, readOptions, wholeNumber } from './misuse.ts'
 import { type Output, Progress } from './output.ts'
@@ -72,18 +73,25 @@ async function evaluate(values: Values, output: Output): Promise<EvaluationRepor
         throw new Misuse(
           `${values.artifact} was trained without ${unknown.join(', ')}; it has ${router.methods.join(', ')}`,
         )
-      return evaluateRouter(router, await openData(test, data, output, 'test'), undefined, how)
+      const scored = await openData(test, data, output, 'test')
+      refuseStrangers(router.models, scored.models, output)
+      return evaluateRouter(router, scored, undefined, how)
     }
     if (train === undefined) throw new Misuse('give --train, or --artifact with --test')
     const folds = wholeNumber('folds', values.folds, 5, 2, 100)
     const learn = trainer({ ...training, methods: how.methods, folds })
-    if (test === undefined)
-      return await crossValidate(await openData(train, data, output), async rows => (await learn(rows)).router, {
+    if (test === undefined) {
+      const by =
+        values['fold-by'] === undefined ? undefined : oneOf('fold-by', values['fold-by'], ['group', 'id'] as const)
+      const dataset = await openData(train, data, output)
+      if (by !== 'id') refuseOneGroup(dataset)
+      return await crossValidate(dataset, async rows => (await learn(rows)).router, {
         ...how,
         folds,
         unseenTasks: values['unseen-tasks'] === true,
-        ...(values['fold-by'] !== undefined && { by: oneOf('fold-by', values['fold-by'], ['group', 'id'] as const) }),
+        ...(by !== undefined && { by }),
       })
+    }
     const known = await openData(train, data, output, 'train')
     // A sealed part may come without a list of models: it is that of the part it was cut from.
     const like = { name: undefined, models: known.models.map(({ id }) => id), prices: new Map(), hash: undefined }
@@ -95,6 +103,17 @@ async function evaluate(values: Values, output: Output): Promise<EvaluationRepor
   } finally {
     progress.end()
   }
+}
+
+/** A model that the artifact does not know is never chosen: without a word, a wrong name would look like a bad router. */
+function refuseStrangers(known: readonly ModelFacts[], tested: readonly ModelFacts[], output: Output): void {
+  const names = new Set(known.map(({ id }) => id))
+  const strangers = tested.map(({ id }) => id).filter(id => !names.has(id))
+  if (strangers.length === 0) return
+  const told = `the artifact does not know ${strangers.join(', ')}; it knows ${[...names].join(', ')}`
+  if (strangers.length === tested.length)
+    throw new DatasetError(`${told}: use its names in the list of models (--meta) of the test`)
+  output.err(`${told}: they are never chosen\n`)
 }
 
 /** Rows of the test that were trained on would be answered from memory. */

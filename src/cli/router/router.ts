@@ -14,7 +14,14 @@ const usage = `routeiq router: learn which model answers which prompt best, and 
   routeiq router sign      sign an artifact
   routeiq router probe     put your prompts to your models, score the answers, train
 
-Each explains itself with --help. docs/learned-routing-offline.md has examples.
+With a gateway that runs:
+  routeiq router collect   fetch its decisions and feedback
+  routeiq router deploy    bring an artifact in: shadow, canary, active
+  routeiq router status    what decides, how far a rollout is, what its guards say
+  routeiq router advance   next step of a rollout that waits
+  routeiq router rollback  back to what was; routeiq router deactivate: back to the configuration
+
+Each explains itself with --help. docs/tutorial-learned-routing.md goes through all of it in twenty minutes.
 Exit code: 0 done, 1 the router is not better than none (--force overrides), 2 nothing could be done.
 `
 
@@ -26,6 +33,12 @@ const commands: { readonly [name: string]: () => Promise<Command> } = {
   inspect: async () => (await import('./inspect.ts')).inspectCommand,
   sign: async () => (await import('./sign.ts')).signCommand,
   probe: async () => (await import('./probe/probe.ts')).probeCommand,
+  collect: async () => (await import('./loop/collect.ts')).collectCommand,
+  deploy: async () => (await import('./loop/deploy.ts')).deployCommand,
+  status: async () => (await import('./loop/rollout.ts')).statusCommand,
+  advance: async () => (await import('./loop/rollout.ts')).advanceCommand,
+  rollback: async () => (await import('./loop/rollout.ts')).rollbackCommand,
+  deactivate: async () => (await import('./loop/rollout.ts')).deactivateCommand,
 }
 
 /** `routeiq router …`. @returns the exit code */

@@ -4,7 +4,7 @@ import { signArtifact } from '../../learning/artifact/artifact.ts'
 import { crossValidate } from '../../learning/evaluation/evaluate.ts'
 import { methods as everyMethod } from '../../learning/predictor.ts'
 import type { Command } from './command.ts'
-import { dataOptions, dataSettings, dataUsage, openData } from './data.ts'
+import { dataOptions, dataSettings, dataUsage, openData, refuseOneGroup } from './data.ts'
 import { methodsOf } from './methods.ts'
 import { Misuse, readOptions, wholeNumber } from './misuse.ts'
 import { Progress } from './output.ts'
@@ -54,6 +54,7 @@ export const trainCommand: Command = {
     let code = 0
     try {
       if (values['no-eval'] !== true) {
+        refuseOneGroup(dataset)
         const learn = trainer({ ...settings, methods: judged, folds })
         const report = await crossValidate(dataset, async rows => (await learn(rows)).router, {
           methods: judged,
