@@ -17,14 +17,29 @@ export const benchModels = [
   { id: 'bench-huge', input: 1e-5, output: 5e-5 },
 ] as const
 
-/** A pool of made-up skills over made-up words; what is learned does not matter, its size does. */
-function dataset(seed: number): Dataset {
+/** Numbers 0..1, the same for the same seed. */
+function randomOf(seed: number): () => number {
   let state = seed
-  const random = (): number => {
+  return () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
     return state / 4_294_967_296
   }
-  const word = (): string => `word${Math.floor(random() ** 2 * 4000)}`
+}
+
+/** Words of a made-up language, some of them common. */
+export function wordsOf(seed: number): () => string {
+  const random = randomOf(seed)
+  return () => `word${Math.floor(random() ** 2 * 4000)}`
+}
+
+/** Made-up skills over made-up words; what is learned does not matter, its size does. */
+export function dataset(seed: number, modelCount: number = benchModels.length): Dataset {
+  const random = randomOf(seed)
+  const word = wordsOf(seed)
+  const pool = Array.from({ length: modelCount }, (_, at) => {
+    const model = benchModels[at % benchModels.length] ?? benchModels[0]
+    return at < benchModels.length ? model : { ...model, id: `${model.id}-${at}` }
+  })
   const rows: Row[] = []
   for (let i = 0; i < storedRows; i++) {
     const words = Array.from({ length: 40 + Math.floor(random() * 200) }, word)
@@ -32,14 +47,14 @@ function dataset(seed: number): Dataset {
       id: `r${i}`,
       text: words.join(' '),
       group: `g${i}`,
-      quality: Float64Array.from(benchModels, (_, model) => (random() < 0.3 + model / 6 ? 1 : 0)),
-      cost: Float64Array.from(benchModels, ({ input, output }) => 300 * input + 200 * output),
+      quality: Float64Array.from(pool, (_, model) => (random() < 0.3 + (model % benchModels.length) / 6 ? 1 : 0)),
+      cost: Float64Array.from(pool, ({ input, output }) => 300 * input + 200 * output),
       inputTokens: 300,
-      outputTokens: Float64Array.from(benchModels, () => 200),
-      latency: Float64Array.from(benchModels, () => 800),
+      outputTokens: Float64Array.from(pool, () => 200),
+      latency: Float64Array.from(pool, () => 800),
     })
   }
-  const models = benchModels.map(({ id, input, output }) => ({ id, inputPrice: input, outputPrice: output }))
+  const models = pool.map(({ id, input, output }) => ({ id, inputPrice: input, outputPrice: output }))
   return { name: 'bench', models, rows, hash: 'b'.repeat(64) }
 }
 

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Pool } from 'undici'
 import { nodePath, root } from '../test/harness/gateway.ts'
-import { benchArtifact, learnedConfig, otherArtifact } from './learned.ts'
+import { benchArtifact, learnedConfig, otherArtifact, wordsOf } from './learned.ts'
 import { coreLayout } from './machine.ts'
 import { freePort, type Program, startProgram, untilServed } from './program.ts'
 import { median } from './report.ts'
@@ -57,16 +57,9 @@ async function start(name: string, upstream: string, watched: boolean): Promise<
   return { pool: new Pool(url, { connections: 1 }), key: String(key) }
 }
 
-let state = 7
-function random(): number {
-  state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-  return state / 4_294_967_296
-}
+const word = wordsOf(7)
 /** About two thousand characters that never came before. */
-const prompt = (): string =>
-  Array.from({ length: 260 }, () => `word${Math.floor(random() ** 2 * 4000)}`)
-    .join(' ')
-    .slice(0, 2000)
+const prompt = (): string => Array.from({ length: 260 }, word).join(' ').slice(0, 2000)
 
 /** @returns milliseconds */
 async function ask({ pool, key }: Side, content: string): Promise<number> {

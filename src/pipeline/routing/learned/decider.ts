@@ -247,7 +247,10 @@ export class Decider {
     return first === undefined ? -1 : (set.byDeployment.get(first.deployment.id) ?? -1)
   }
 
-  /** When the call is on its way to the vendor, so that no call waits for what is only looked at. */
+  /**
+   * When the call is on its way to the vendor, so that no call waits for what is only looked at: two turns of the event
+   * loop on, because undici looks for a turn whether a resting connection is still there before it writes.
+   */
   #shadowLater(
     decision: RoutingDecision,
     artifact: TrainedRouter,
@@ -255,14 +258,15 @@ export class Decider {
     context: RoutingContext,
     goal: Goal,
   ): void {
-    setImmediate(() => {
+    const look = (): void => {
       try {
         const shadow = this.#shadow(artifact, question, context, goal)
         if (shadow !== undefined) decision.shadow = shadow
       } catch (error) {
         this.#services.events.passedOver(this.#policy.strategy, 'error', error)
       }
-    })
+    }
+    setImmediate(() => setImmediate(look))
   }
 
   /** What another artifact would have chosen by the same goal, for the record. */

@@ -180,7 +180,7 @@ describe('the loop', () => {
     const out = canary.decide(contextOf('easy', { stickyKey: 'out' }))?.decision
     expect(out).toMatchObject({ chosen: 'cheap', artifact: 'a10000000000' })
     expect(out?.shadow).toBeUndefined()
-    await new Promise(resolve => setImmediate(resolve))
+    await new Promise(resolve => setTimeout(resolve, 20))
     expect(out?.shadow).toEqual({
       artifact: 'z90000000000',
       chosen: 'dear',

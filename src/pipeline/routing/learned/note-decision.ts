@@ -3,7 +3,6 @@ import type { Call } from '../../call.ts'
 import type { Ranking, Routed, RoutingContext } from '../types.ts'
 import { decisionEvent } from './decision-event.ts'
 import type { LearnedServices } from './learned-services.ts'
-import { hashText } from './routing-context.ts'
 import { modelHash } from './session-memory.ts'
 
 /** Tells the loop of the first decision of a call; a retry walks on with it, a fallback's own is in the explain record. */
@@ -26,7 +25,8 @@ export function noteDecision(
     token: call.identity.token,
     userId: call.identity.userId,
     teamId: call.identity.teamId,
-    session: hashText(context.stickyKey, 3).toString(36),
+    // Where the caller names no session it is the conversation: calls of a key are not all of one kind.
+    session: context.conversation.toString(36),
   })
 }
 
