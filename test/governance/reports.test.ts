@@ -98,6 +98,22 @@ async function ledger(where: string): Promise<Sums> {
     from ledger where ${where}`)
   return row as unknown as Sums
 }
+/** Asks again from where the search stopped, as the documentation says, until all of the range was looked at. */
+async function searchAll(from: string, to: string, filter: string) {
+  let end = to
+  let total = 0
+  let first: { data: Json[]; total: number } | undefined
+  for (let looks = 1; ; looks++) {
+    const path = `/spend/logs/v2?start_date=${from}&end_date=${encodeURIComponent(end)}&${filter}&page_size=50`
+    const page = await report(path)
+    total += Number(page['total'])
+    first ??= { data: page['data'] as Json[], total: Number(page['total']) }
+    const stopped = page['search_stopped_at'] as string | null
+    if (stopped === null) return { total, looks, first: first.data, firstTotal: first.total }
+    expect(Date.parse(stopped), `${filter}: goes back in time`).toBeLessThan(looks === 1 ? Date.now() : Date.parse(end))
+    end = stopped
+  }
+}
 const dollars = (nano: number): number => nano / 1e9
 const total = (list: readonly Json[], field: string): number => list.reduce((sum, row) => sum + Number(row[field]), 0)
 
@@ -210,9 +226,11 @@ async function agree(back: number): Promise<void> {
     ['tag=no-such', '1 = 0'],
   ] as const) {
     const expected = (await ledger(`${inRange} and ${where}`)).requests
-    const page = await report(`/spend/logs/v2?${range}&${filter}&page_size=50`)
-    expect(page, filter).toMatchObject({ search_stopped_at: null, total: Math.min(expected, 10_000) })
-    expect((page['data'] as Json[]).length, filter).toBe(Math.min(expected, 50))
+    const found = await searchAll(from, to, filter)
+    expect(found.total, filter).toBe(Math.min(expected, 10_000))
+    expect(found.first.length, filter).toBe(Math.min(found.firstTotal, 50))
+    // Few calls among a hundred thousand a day of the same model may take more than one look.
+    if (!large) expect(found.looks, filter).toBe(1)
   }
   const page = await report(`/spend/logs/v2?${range}&min_spend=5`)
   expect(page).toMatchObject({ data: [], total: 0, total_is_capped: large })

@@ -95,10 +95,12 @@ export function hashText(text: string, seed: number): number {
   let a = (0x811c9dc5 ^ seed) >>> 0
   let b = (0x9e3779b1 ^ (seed / 4_294_967_296) ^ text.length) >>> 0
   const length = Math.min(text.length, hashed)
-  for (let i = 0; i < length; i++) {
-    const code = text.charCodeAt(i)
-    a = Math.imul(a ^ code, 0x01000193)
-    b = Math.imul(b ^ code, 0x85ebca6b) ^ (b >>> 13)
+  // Two characters at a time: half the work, for every call of a learned route.
+  for (let i = 0; i < length; i += 2) {
+    const pair = text.charCodeAt(i) | ((i + 1 < length ? text.charCodeAt(i + 1) : 0) << 16)
+    a = Math.imul(a ^ pair, 0x01000193)
+    a ^= a >>> 15
+    b = Math.imul(b ^ pair, 0x85ebca6b) ^ (b >>> 13)
   }
   return ((a >>> 0) & 0x1fffff) * 4_294_967_296 + (b >>> 0)
 }
