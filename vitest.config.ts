@@ -7,8 +7,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
-    // Most of a test's time is waiting for processes it started. In CI one file waits eight minutes for outages to pass.
+    // Most of a test's time is waiting for processes it started: two at a time also where a machine has two cores.
     minWorkers: 2,
-    maxWorkers: process.env['CI'] === undefined ? 3 : 4,
+    maxWorkers: 3,
   },
 })
