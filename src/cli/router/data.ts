@@ -99,7 +99,7 @@ export function refuseOneGroup({ rows }: Dataset): void {
   if (groups.size > 1 || rows.length < 2) return
   throw new DatasetError(
     `all ${rows.length} prompts belong to one session, so none can be held out to judge by: ` +
-      'let callers send a session id (x-routeiq-session); without one, all calls of a key count as one session',
+      'collect calls of several sessions (x-routeiq-session; without one, each conversation counts as one)',
   )
 }
 

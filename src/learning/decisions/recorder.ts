@@ -91,12 +91,12 @@ export class DecisionRecorder {
     this.#pending.set(call.recordId, { decision, call })
   }
 
-  /** A bucket that holds a second's worth and fills evenly. */
+  /** A bucket that holds a second's worth, one at least, and fills evenly. */
   #hasRoom(): boolean {
     const most = this.#options.perSecond()
     if (most === Number.POSITIVE_INFINITY) return true
     const now = this.#options.clock.now()
-    this.#room = Math.min(most, this.#room + ((now - this.#roomAt) / 1000) * most)
+    this.#room = Math.min(Math.max(1, most), this.#room + ((now - this.#roomAt) / 1000) * most)
     this.#roomAt = now
     if (this.#room < 1) return false
     this.#room--

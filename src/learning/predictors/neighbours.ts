@@ -1,4 +1,4 @@
-import { createDotProducts, type DotProducts } from './dot-products.ts'
+import { type DotProducts, fillRows, VectorSpace } from './dot-products.ts'
 import { arrayOf, BrokenPart, count, floats, type Part } from './part.ts'
 
 /**
@@ -23,7 +23,7 @@ export const novelNeighbours = 20
 const rowsPerNeighbour = 12
 
 /** @param words the first so many dimensions are the words' */
-export function createNeighbours(part: Part, dims: number, words: number): Neighbours {
+export function createNeighbours(part: Part, dims: number, words: number, space = new VectorSpace(dims)): Neighbours {
   const rowCount = count(part, 'rows', 10_000_000)
   const wanted = count(part, 'neighbours', 1000)
   const cells = count(part, 'cells', 65_536)
@@ -37,16 +37,13 @@ export function createNeighbours(part: Part, dims: number, words: number): Neigh
   if (starts[0] !== 0 || starts[cells] !== rowCount)
     throw new BrokenPart(`'starts' ends at ${starts[cells]} of ${rowCount} rows`)
 
-  const dots = createDotProducts(rowCount, dims)
-  const { query, products } = dots
+  const dots = space.add(rowCount)
   unpack(stored, scale, rowCount, dims, dots)
   const rows = new Uint32Array(wanted)
   const similarity = new Float32Array(wanted)
   const sorted = new Float32Array(wanted)
-  const nearness = createDotProducts(cells, dims)
-  for (let cell = 0; cell < cells; cell++) {
-    nearness.vectors.set(centroids.subarray(cell * dims, (cell + 1) * dims), cell * nearness.stride)
-  }
+  const nearness = space.add(cells)
+  fillRows(nearness, centroids, cells, dims)
   const enough = wanted * rowsPerNeighbour
   const last = new Float32Array(dims)
   let searched = false
@@ -80,6 +77,7 @@ export function createNeighbours(part: Part, dims: number, words: number): Neigh
 
   function compare(from: number, to: number): void {
     dots.run(from, to)
+    const { products } = dots
     let row = from
     while (row < to && result.size < wanted) offer(row, products[row++] as number)
     let least = similarity[0] as number
@@ -92,7 +90,7 @@ export function createNeighbours(part: Part, dims: number, words: number): Neigh
   }
 
   function compareNearestCells(): void {
-    nearness.query.set(query)
+    nearness.query.set(dots.query)
     nearness.run(0, cells)
     const cellScore = nearness.products
     let compared = 0
@@ -142,6 +140,7 @@ export function createNeighbours(part: Part, dims: number, words: number): Neigh
       if (squares === 0) squares = 1
       for (let at = words; at < dims; at++) squares += (features[at] as number) ** 2
       const unit = 1 / Math.sqrt(squares)
+      const { query } = dots
       for (let at = 0; at < dims; at++) query[at] = (features[at] as number) * unit
       result.size = 0
       if (cells <= 1) compare(0, rowCount)

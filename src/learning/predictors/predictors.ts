@@ -1,6 +1,7 @@
 import { createFeaturizer, type FeatureSpec } from '../features/featurizer.ts'
 import type { Featurizer, Method, Predictor } from '../predictor.ts'
 import { averaged, createAverage } from './average.ts'
+import { VectorSpace } from './dot-products.ts'
 import { createElo } from './elo.ts'
 import { createFactors } from './factors.ts'
 import { createKnn } from './knn.ts'
@@ -37,8 +38,9 @@ export function createPredictors(features: FeatureSpec, parts: Parts, models: nu
     if (found === undefined) throw new BrokenPart(`the part '${name}' is missing`)
     return found
   }
-  const neighbours = createNeighbours(part('neighbours'), dims, features.components)
-  const tables = createTables(part('tables'), models, dims)
+  const space = new VectorSpace(dims)
+  const neighbours = createNeighbours(part('neighbours'), dims, features.components, space)
+  const tables = createTables(part('tables'), models, dims, space)
   const byMethod = new Map<Method, Predictor>([['tables', tables]])
   const add = (method: Method, create: (part: Part) => Predictor): void => {
     const found = parts[method]

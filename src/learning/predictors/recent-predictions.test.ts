@@ -1,45 +1,85 @@
 import { expect, it } from 'vitest'
-import { skilledData } from '../../../test/learning/artifacts.ts'
-import { readArtifact } from '../artifact/artifact.ts'
-import { plainShape, promptOf } from '../prompt.ts'
-import { train } from '../training/train.ts'
+import type { Method, Prediction, TrainedRouter } from '../predictor.ts'
+import { type Prompt, type PromptShape, plainShape } from '../prompt.ts'
 import { RecentPredictions } from './recent-predictions.ts'
 
-const { artifact } = await train(skilledData(90), {
-  name: 'r',
-  methods: ['average'],
-  folds: 2,
-  components: 8,
-  threads: 0,
-})
-const router = readArtifact(artifact)
+/** Gives every prompt that differs in anything a prediction of its own. */
+class Numbering {
+  readonly #numbers = new Map<string, number>()
+  asked = 0
 
-it('says of every prompt what the artifact says, whatever came before', () => {
-  let asked = 0
-  const counting = {
-    ...router,
-    predict: (...all: Parameters<typeof router.predict>) => {
-      asked++
-      router.predict(...all)
-    },
+  prediction(): Prediction {
+    const one = () => new Float32Array(1)
+    return { features: one(), quality: one(), variance: one(), outputTokens: one(), familiarity: 1, cluster: 0 }
   }
-  const recent = new RecentPredictions(counting)
-  const texts = ['Calculate the sum of these numbers', 'Prove the lemma', 'Hello']
-  const prompts = texts.flatMap(text => [
-    promptOf(text),
-    promptOf(text, 'Be brief.'),
-    { text, system: '', shape: { ...plainShape, tools: 3 } },
-    { text, system: '', shape: { ...plainShape, maxOutputTokens: 5 } },
+
+  numberOf(prompt: Prompt, method: Method): number {
+    const key = JSON.stringify([method, prompt])
+    const number = this.#numbers.get(key) ?? this.#numbers.size
+    this.#numbers.set(key, number)
+    return number
+  }
+
+  predict(prompt: Prompt, method: Method, into: Prediction): void {
+    this.asked++
+    into.quality[0] = this.numberOf(prompt, method)
+  }
+}
+
+const others: Partial<PromptShape>[] = [
+  { turns: 2 },
+  { historyCharacters: 9 },
+  { tools: 3 },
+  { toolSchemaDepth: 2 },
+  { inToolLoop: true },
+  { lastToolFailed: true },
+  { images: 1 },
+  { audio: 1 },
+  { jsonSchema: true },
+  { stream: true },
+  { maxOutputTokens: 5 },
+  { temperature: 0 },
+]
+
+it('looks a prompt up only where everything about it is the same', () => {
+  const router = new Numbering()
+  const recent = new RecentPredictions(router as unknown as TrainedRouter)
+  expect(others.map(shape => Object.keys(shape)[0]).sort()).toEqual(Object.keys(plainShape).sort())
+  const prompts = ['Hello', 'Prove the lemma'].flatMap(text => [
+    { text, system: '', shape: plainShape },
+    { text, system: 'Be brief.', shape: plainShape },
+    ...others.map(shape => ({ text, system: '', shape: { ...plainShape, ...shape } })),
   ])
-  const expected = router.prediction()
-  for (let round = 0; round < 200; round++) {
-    const prompt = prompts[(round * 7) % 5 === 0 ? (round * 5) % prompts.length : 0]!
-    const method = round % 11 === 0 ? 'knn' : 'average'
-    router.predict(prompt, method, expected)
-    expect(recent.predict(prompt, method)).toEqual(expected)
+  const check = (prompt: Prompt, method: Method): void => {
+    expect(recent.predict(prompt, method).quality[0]).toBe(router.numberOf(prompt, method))
   }
-  expect(asked).toBeLessThan(150)
-  const before = asked
-  for (let round = 0; round < 5; round++) recent.predict(prompts[0]!, 'average')
-  expect(asked - before).toBeLessThanOrEqual(1)
+  for (const prompt of prompts) {
+    for (const before of prompts) {
+      // Thrice: seen, kept, looked up. Then one that differs in one thing.
+      for (let times = 0; times < 3; times++) check(before, 'average')
+      check(prompt, 'average')
+      check(prompt, 'knn')
+    }
+  }
+})
+
+it('predicts a prompt that comes again twice, and no more', () => {
+  const router = new Numbering()
+  const recent = new RecentPredictions(router as unknown as TrainedRouter)
+  for (let times = 0; times < 50; times++) {
+    // Made anew each time, as every request does.
+    recent.predict({ text: 'Hello', system: 'Be brief.', shape: { ...plainShape } }, 'average')
+  }
+  expect(router.asked).toBe(2)
+})
+
+it('remembers so many and no more', () => {
+  const router = new Numbering()
+  const recent = new RecentPredictions(router as unknown as TrainedRouter)
+  const ask = (text: string) => recent.predict({ text, system: '', shape: plainShape }, 'average')
+  for (let times = 0; times < 3; times++) ask('first')
+  for (let at = 0; at < 300; at++) ask(`other ${at}`)
+  const before = router.asked
+  ask('first')
+  expect(router.asked).toBe(before + 1)
 })

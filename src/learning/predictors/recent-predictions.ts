@@ -16,8 +16,8 @@ const maxAge = 60_000
 
 /**
  * What an artifact said of prompts that come again and again: probes, templates without variables, retries. The same
- * prompt gives the same prediction, so a second one is only looked up. Nothing is kept of a prompt that came once but that
- * it did.
+ * prompt gives the same prediction, so a third one is only looked up. Of a prompt that came once its words are kept, for a
+ * minute and in memory alone.
  */
 export class RecentPredictions {
   readonly #router: TrainedRouter
@@ -28,6 +28,7 @@ export class RecentPredictions {
     sizeCalculation: (_, text) => text.length + 1,
     ttl: maxAge,
     ttlResolution: 1000,
+    ttlAutopurge: true,
   })
 
   constructor(router: TrainedRouter) {

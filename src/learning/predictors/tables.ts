@@ -1,5 +1,5 @@
 import type { Predictor } from '../predictor.ts'
-import { createDotProducts, type DotProducts } from './dot-products.ts'
+import { type DotProducts, fillRows, VectorSpace } from './dot-products.ts'
 import { BrokenPart, count, floats, type Part } from './part.ts'
 
 export interface Tables extends Predictor {
@@ -14,7 +14,7 @@ export interface Tables extends Predictor {
 }
 
 /** Mean quality per cell of several k-means partitions, averaged: what explains («like cluster 12»). */
-export function createTables(part: Part, models: number, dims: number): Tables {
+export function createTables(part: Part, models: number, dims: number, space = new VectorSpace(dims)): Tables {
   const tables = count(part, 'tables', 16)
   const partitions = Array.from({ length: tables }, (_, table) => {
     const cells = count(part, `cells${table}`, 4096)
@@ -22,7 +22,7 @@ export function createTables(part: Part, models: number, dims: number): Tables {
     const centroids = floats(part, `centroids${table}`, cells * dims)
     return {
       cells,
-      dots: dotsOf(centroids, cells, dims),
+      dots: dotsOf(space, centroids, cells, dims),
       /** |centroid|² / 2 */
       halves: halfSquares(centroids, cells, dims),
       means: floats(part, `means${table}`, cells * models),
@@ -75,11 +75,9 @@ export function createTables(part: Part, models: number, dims: number): Tables {
   }
 }
 
-function dotsOf(centroids: Float32Array, cells: number, dims: number): DotProducts {
-  const dots = createDotProducts(cells, dims)
-  for (let cell = 0; cell < cells; cell++) {
-    dots.vectors.set(centroids.subarray(cell * dims, (cell + 1) * dims), cell * dots.stride)
-  }
+function dotsOf(space: VectorSpace, centroids: Float32Array, cells: number, dims: number): DotProducts {
+  const dots = space.add(cells)
+  fillRows(dots, centroids, cells, dims)
   return dots
 }
 

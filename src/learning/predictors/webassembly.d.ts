@@ -4,6 +4,8 @@ declare namespace WebAssembly {
   class Memory {
     readonly buffer: ArrayBuffer
     constructor(descriptor: { readonly initial: number })
+    /** @throws RangeError */
+    grow(pages: number): number
   }
   class Module {
     constructor(bytes: Uint8Array)
