@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { signatureFault } from '../../src/governance/audit/shipping/s3-signature.fixtures.ts'
+import { freePort } from '../harness/services/service.ts'
 
 interface S3rver {
   run(): Promise<AddressInfo>
@@ -98,13 +99,4 @@ export async function startS3(): Promise<S3Server> {
     },
   }
   return s3
-}
-
-/** A port that nobody listens on now. */
-async function freePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>(resolve => probe.listen(0, '127.0.0.1', resolve))
-  const { port } = probe.address() as AddressInfo
-  await new Promise(resolve => probe.close(resolve))
-  return port
 }

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { eventually } from '../control/setup.ts'
 import { nodePath, root } from '../harness/gateway.ts'
+import { freePort } from '../harness/services/service.ts'
 
 // The tutorial, as it stands in the document: its blocks for both terminals, in their order, in a folder that has nothing
 // but the examples. Only the port is another one, and `npx routeiq` and `npm start` run the sources instead of the build.
@@ -29,15 +29,6 @@ afterAll(async () => {
   await Promise.all(started.map(ended))
   rmSync(folder, { recursive: true, force: true })
 })
-
-function freePort(): Promise<number> {
-  return new Promise(resolve => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
-}
 
 /** The whole group: the gateway is a child of its shell. */
 async function ended(shell: ChildProcess): Promise<void> {
