@@ -103,8 +103,9 @@ export class Call {
   status = 0
   error: string | undefined
   readonly discarded: Discarded[] = []
-  readonly hops: Hop[] = []
-  readonly plans: PlanRecord[] = []
+  /** The first is put in with its list: an empty list that is pushed to makes room for seventeen. */
+  hops: Hop[] = []
+  plans: PlanRecord[] = []
 
   constructor(init: {
     id: string

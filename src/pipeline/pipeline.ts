@@ -15,8 +15,9 @@ import { Call } from './call.ts'
 import { callOptions } from './call-options.ts'
 import type { Door } from './door.ts'
 import { closeIfUnread } from './execution/close-if-unread.ts'
-import { execute } from './execution/execute.ts'
+import { fallBack, firstStop } from './execution/fall-back.ts'
 import type { Outcome } from './execution/outcome.ts'
+import { tryGroup } from './execution/try-group.ts'
 import type { Gateway } from './gateway.ts'
 import { attributionOf } from './identity/attribution.ts'
 import { authorizeCall } from './identity/authorize-call.ts'
@@ -67,7 +68,9 @@ export async function runCall(gateway: Gateway, arrival: Arrival): Promise<void>
     const reserved = reserve(gateway, call)
     call.reservation = reserved instanceof Promise ? await reserved : reserved
     // route and execute: deployments, retries, fallbacks; a stream is sent from in there, but for its last piece.
-    const outcome = await execute(gateway, call)
+    const stop = firstStop(call)
+    const first = await tryGroup(gateway, call, stop)
+    const outcome = first instanceof GatewayError ? await fallBack(gateway, call, stop, first) : first
     // encode, settle and record: the last byte leaves when the call is in the books.
     switch (outcome.kind) {
       case 'answer':

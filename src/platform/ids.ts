@@ -1,12 +1,15 @@
 import { randomFillSync } from 'node:crypto'
 
-/** Two hex digits per byte value: the fastest way from bytes to text here. */
-const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
-const hexOf = (byte: number | undefined): string => hex[(byte ?? 0) & 0xff] ?? ''
+const dash = 45
+/** Character codes of the hex digits of a byte. 48 is '0', 87 is ten before 'a'. */
+const digit = (nibble: number): number => (nibble < 10 ? 48 : 87) + nibble
+const high = (byte: number): number => digit((byte >> 4) & 15)
+const low = (byte: number): number => digit(byte & 15)
 
 /** Randomness is drawn in bulk: one system call per 512 ids. */
 const pool = new Uint8Array(4096)
 let used = pool.length
+const byte = (at: number): number => pool[at] ?? 0
 
 let lastMs = 0
 /** `xxxxxxxx-xxxx-7`: the part of the text that only changes with the millisecond. */
@@ -32,16 +35,39 @@ export function newId(epochMs = Date.now()): string {
   if (epochMs > lastMs) startMillisecond(epochMs, at)
   else if (++counter > 0xfff) startMillisecond(lastMs + 1, at)
 
-  const head = `${timeText}${hexOf(counter >> 8).charAt(1)}${hexOf(counter)}-`
-  const variant = hexOf(((pool[at] ?? 0) & 0x3f) | 0x80) + hexOf(pool[at + 1])
-  const node = hexOf(pool[at + 2]) + hexOf(pool[at + 3]) + hexOf(pool[at + 4])
-  return `${head}${variant}-${node}${hexOf(pool[at + 5])}${hexOf(pool[at + 6])}${hexOf(pool[at + 7])}`
+  // One call with all characters makes one flat string; joined from pairs it was nine times the memory.
+  return (
+    timeText +
+    String.fromCharCode(
+      low(counter >> 8),
+      high(counter),
+      low(counter),
+      dash,
+      high((byte(at) & 0x3f) | 0x80),
+      low(byte(at)),
+      high(byte(at + 1)),
+      low(byte(at + 1)),
+      dash,
+      high(byte(at + 2)),
+      low(byte(at + 2)),
+      high(byte(at + 3)),
+      low(byte(at + 3)),
+      high(byte(at + 4)),
+      low(byte(at + 4)),
+      high(byte(at + 5)),
+      low(byte(at + 5)),
+      high(byte(at + 6)),
+      low(byte(at + 6)),
+      high(byte(at + 7)),
+      low(byte(at + 7)),
+    )
+  )
 }
 
 function startMillisecond(ms: number, at: number): void {
   lastMs = ms
   // Bytes of the id's own tail, folded: unpredictable enough for a start value, and the counter is no secret.
-  counter = (((pool[at + 7] ?? 0) << 3) ^ (pool[at + 6] ?? 0)) & 0x7ff
+  counter = ((byte(at + 7) << 3) ^ byte(at + 6)) & 0x7ff
   const text = ms.toString(16).padStart(12, '0')
   timeText = `${text.slice(0, 8)}-${text.slice(8, 12)}-7`
 }

@@ -1,16 +1,15 @@
-import type { FastifyRequest } from 'fastify'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { NativeRequest } from '../providers/wire.ts'
+import type { JsonBody } from './json-body.ts'
 
 /** The parsed body with those of the caller's headers that belong to its dialect. */
-export function nativeRequest(request: FastifyRequest): NativeRequest {
-  const { json, text } = request.body as { json: Record<string, unknown>; text: string }
-  return { json, text, headers: dialectHeaders(request) }
+export function nativeRequest({ headers }: IncomingMessage, { json, text }: JsonBody): NativeRequest {
+  return { json, text, headers: dialectHeaders(headers) }
 }
 
 const noHeaders = {}
 
-function dialectHeaders(request: FastifyRequest): Record<string, string> {
-  const { headers } = request.raw
+function dialectHeaders(headers: IncomingHttpHeaders): Record<string, string> {
   const version = headers['anthropic-version']
   const beta = headers['anthropic-beta']
   if (version === undefined && beta === undefined) return noHeaders

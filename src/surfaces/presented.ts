@@ -1,10 +1,10 @@
-import type { FastifyRequest } from 'fastify'
+import type { IncomingMessage } from 'node:http'
 import type { PresentedRequest } from '../governance/authentication/presented.ts'
 
 /** A request as authentication sees it. */
-export const presented = (request: FastifyRequest): PresentedRequest => ({
-  method: request.method,
-  headers: request.raw.headers,
-  address: request.clientAddress,
-  peer: request.raw.socket.remoteAddress ?? '',
+export const presented = (request: IncomingMessage, address: string): PresentedRequest => ({
+  method: request.method ?? 'GET',
+  headers: request.headers,
+  address,
+  peer: request.socket.remoteAddress ?? '',
 })

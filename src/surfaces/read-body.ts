@@ -17,7 +17,7 @@ export function readBody(
     done(tooLarge(limit), '')
     return
   }
-  const chunks: Buffer[] = []
+  let chunks: Buffer[] | undefined
   let size = 0
   const settle = (error: GatewayError | null, text: string): void => {
     payload.off('data', onData)
@@ -28,14 +28,12 @@ export function readBody(
   const onData = (chunk: Buffer): void => {
     size += chunk.length
     if (size > limit) settle(tooLarge(limit), '')
+    else if (chunks === undefined) chunks = [chunk]
     else chunks.push(chunk)
   }
   const onEnd = (): void => {
-    const [first] = chunks
-    settle(
-      null,
-      first !== undefined && chunks.length === 1 ? first.toString('utf8') : Buffer.concat(chunks).toString('utf8'),
-    )
+    if (chunks === undefined) settle(null, '')
+    else settle(null, (chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)).toString('utf8'))
   }
   const onBroken = (): void => settle(new GatewayError('invalid_request', 'The request body broke off.'), '')
   payload.on('data', onData)

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Principal } from '../governance/authentication/principal.ts'
 import type { GuardedRoute, Permission } from '../governance/authorization/permission.ts'
@@ -5,6 +6,7 @@ import type { Reach, ReachedRoute } from '../governance/authorization/policy/acc
 import type { RouteGroup } from '../governance/authorization/route-groups.ts'
 import type { Dialect } from '../providers/wire.ts'
 import type { ApiDescription } from './api-description.ts'
+import type { JsonBody } from './json-body.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -14,6 +16,23 @@ export interface RouteContext {
   /** Undefined on public routes. */
   readonly identity: Principal | undefined
   readonly route: GuardedRoute
+}
+
+/** A call at the door: its caller known, its body read. */
+export interface IncomingCall {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** Undefined on public routes. */
+  readonly identity: Principal | undefined
+  readonly route: GuardedRoute
+  /** Where it comes from, trusted proxies taken into account. */
+  readonly address: string
+  /** Monotonic milliseconds at which the request head was read. */
+  readonly startedAt: number
+  /** Undefined when it is empty. */
+  readonly body: JsonBody | undefined
+  /** What stands for the `*` of the path. */
+  readonly rest: string
 }
 
 export interface Route {
@@ -35,7 +54,9 @@ export interface Route {
   /** What the OpenAPI document says of it. */
   readonly api?: ApiDescription
   /** Returns a value to send as JSON, or undefined when it has answered itself. */
-  readonly handle: (context: RouteContext) => unknown
+  readonly handle?: (context: RouteContext) => unknown
+  /** In place of `handle`, for calls: takes JSON, and writes to the socket itself. */
+  readonly answer?: (call: IncomingCall) => void
 }
 
 const dialectGroup = { openai: 'openai_routes', anthropic: 'anthropic_routes', gemini: 'google_routes' } as const

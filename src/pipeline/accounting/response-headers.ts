@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { limitLines, tellsPlainLimits } from '../../governance/limits/limit-headers.ts'
 import type { RoutingDecision } from '../../learning/decision.ts'
+import { toThousandths } from '../../platform/decimal.ts'
 import { formatNanoDollars } from '../../platform/money.ts'
 import { version } from '../../platform/version.ts'
 import type { Call } from '../call.ts'
@@ -32,6 +33,55 @@ function deploymentLines(deployment: Deployment): string {
   return lines
 }
 
+/** What the calls a deployment answers mostly have in common. */
+interface Usual {
+  readonly contentType: string
+  readonly retries: number
+  readonly fallbacks: number
+  readonly attempts: number
+  readonly config: string
+  readonly strategy: string | undefined
+  readonly reason: string | undefined
+}
+
+const usual = new WeakMap<Deployment, Usual & { readonly lines: string }>()
+
+/** Everything that is not of this call alone; as it was made for the call before where that was the same. */
+function usualLines({ deployment, retries, fallbacks, hops, snapshot, plans }: Call, contentType: string): string {
+  const plan = plans[plans.length - 1]
+  const known = deployment === undefined ? undefined : usual.get(deployment)
+  if (
+    known !== undefined &&
+    known.contentType === contentType &&
+    known.retries === retries &&
+    known.fallbacks === fallbacks &&
+    known.attempts === hops.length &&
+    known.config === snapshot.label &&
+    known.strategy === plan?.strategy &&
+    known.reason === plan?.reason
+  ) {
+    return known.lines
+  }
+  const lines =
+    `content-type: ${contentType}\r\n${deployment === undefined ? '' : deploymentLines(deployment)}` +
+    `x-litellm-attempted-retries: ${retries}\r\nx-litellm-attempted-fallbacks: ${fallbacks}\r\n` +
+    `x-routeiq-attempts: ${hops.length}\r\nx-routeiq-config-version: ${snapshot.label}\r\n` +
+    (plan === undefined ? '' : `x-routeiq-strategy: ${plan.strategy}\r\n${headerLine('x-routeiq-reason', plan.reason)}`)
+  if (deployment !== undefined) {
+    usual.set(deployment, {
+      contentType,
+      retries,
+      fallbacks,
+      attempts: hops.length,
+      config: snapshot.label,
+      strategy: plan?.strategy,
+      reason: plan?.reason,
+      lines,
+    })
+  }
+  return lines
+}
+
 /**
  * The head of a response as text: lines of name and value, each with its end, ready for `sendBody` and `headerPairs`.
  * What others chose the text of goes through `headerLine`; the rest is our own words and numbers.
@@ -42,20 +92,14 @@ export function responseHead(
   upstream: IncomingHttpHeaders | undefined,
   costNano: number | undefined,
 ): string {
-  const { deployment, id } = call
-  let head = `content-type: ${contentType}\r\nx-litellm-call-id: ${id}\r\n${call.door.idHeader}: ${id}\r\n`
-  if (deployment !== undefined) head += deploymentLines(deployment)
+  const { id } = call
   const duration = performance.now() - call.startedAt
   const overhead = Math.max(0, duration - call.upstreamTime)
-  head +=
-    `x-litellm-attempted-retries: ${call.retries}\r\nx-litellm-attempted-fallbacks: ${call.fallbacks}\r\n` +
-    `x-litellm-response-duration-ms: ${duration.toFixed(3)}\r\nx-litellm-overhead-duration-ms: ${overhead.toFixed(3)}\r\n` +
-    `x-routeiq-attempts: ${call.hops.length}\r\nx-routeiq-config-version: ${call.snapshot.label}\r\n`
+  let head =
+    `${usualLines(call, contentType)}x-litellm-call-id: ${id}\r\n${call.door.idHeader}: ${id}\r\n` +
+    `x-litellm-response-duration-ms: ${toThousandths(duration)}\r\nx-litellm-overhead-duration-ms: ${toThousandths(overhead)}\r\n`
   const plan = call.plans[call.plans.length - 1]
-  if (plan !== undefined) {
-    head += `x-routeiq-strategy: ${plan.strategy}\r\n${headerLine('x-routeiq-reason', plan.reason)}`
-    if (plan.decision !== undefined) head += decisionLines(plan.decision, plan.answering)
-  }
+  if (plan?.decision !== undefined) head += decisionLines(plan.decision, plan.answering)
   if (costNano !== undefined) {
     if (costNano >= 0) head += `x-litellm-response-cost: ${formatNanoDollars(costNano)}\r\n`
     else if (plan?.decision === undefined) head += 'x-routeiq-cost: unpriced\r\n'

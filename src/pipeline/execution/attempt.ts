@@ -60,18 +60,20 @@ export class Attempt implements DispatchHandler {
   readonly #deployment: Deployment
   readonly #limits: AttemptLimits
   readonly #commitHead: CommitHead
+  readonly #ended: ((result: AttemptResult) => AttemptResult) | undefined
   readonly #startedAt: number
   #resolve: (result: AttemptResult) => void = () => {}
+  #reject: (error: unknown) => void = () => {}
   #controller: DispatchController | undefined
   #settled = false
   #status = 0
   #headers: IncomingHttpHeaders = {}
   #reader: StreamReader | undefined
   #inflater: Inflater | undefined
-  #body: Buffer[] = []
+  #body: Buffer[] | undefined
   #bodyBytes = 0
   #streamedBytes = 0
-  #held: (Buffer | string)[] = []
+  #held: (Buffer | string)[] | undefined
   #heldBytes = 0
   #committed = false
   #blocked = false
@@ -80,19 +82,29 @@ export class Attempt implements DispatchHandler {
   #commitTimer: NodeJS.Timeout | undefined
   #onDrain: (() => void) | undefined
 
-  constructor(call: Call, deployment: Deployment, leg: Leg, limits: AttemptLimits, commitHead: CommitHead) {
+  /** @param ended told the result, and may change it, before anybody who waits for it goes on */
+  constructor(
+    call: Call,
+    deployment: Deployment,
+    leg: Leg,
+    limits: AttemptLimits,
+    commitHead: CommitHead,
+    ended?: (result: AttemptResult) => AttemptResult,
+  ) {
     this.#call = call
     this.#leg = leg
     this.#deployment = deployment
     this.#vendor = deployment.target.vendor.name
     this.#limits = limits
     this.#commitHead = commitHead
+    this.#ended = ended
     this.#startedAt = performance.now()
   }
 
   run(dispatcher: Dispatcher): Promise<AttemptResult> {
-    return new Promise(resolve => {
+    return new Promise((resolve, reject) => {
       this.#resolve = resolve
+      this.#reject = reject
       const { request } = this.#leg
       this.#deadline = setTimeout(() => this.#timedOut(), this.#limits.firstContent)
       this.#call.onClose(() => this.#callerLeft())
@@ -154,7 +166,8 @@ export class Attempt implements DispatchHandler {
           this.#fail(new UpstreamFailure('bad_gateway', `${this.#vendor}: the answer is larger than ${limit} bytes.`))
         return
       }
-      this.#body.push(chunk)
+      if (this.#body === undefined) this.#body = [chunk]
+      else this.#body.push(chunk)
       return
     }
     if (this.#inflater !== undefined) this.#inflater.write(chunk)
@@ -198,7 +211,8 @@ export class Attempt implements DispatchHandler {
       return
     }
     if (out !== undefined) {
-      this.#held.push(out)
+      if (this.#held === undefined) this.#held = [out]
+      else this.#held.push(out)
       this.#heldBytes += out.length
     }
     if (reader.content) {
@@ -223,9 +237,9 @@ export class Attempt implements DispatchHandler {
     if (this.#call.closed) return
     this.#commitHead(this.#headers)
     const held = this.#held
-    this.#held = []
-    for (const piece of held) this.#write(piece)
-    if (held.length === 0) this.#call.response.flushHeaders()
+    this.#held = undefined
+    if (held === undefined) this.#call.response.flushHeaders()
+    else for (const piece of held) this.#write(piece)
   }
 
   #write(piece: Buffer | string): void {
@@ -262,8 +276,9 @@ export class Attempt implements DispatchHandler {
 
   #endBody(): void {
     const encoding = this.#headers['content-encoding']
-    const body = this.#body.length === 1 ? (this.#body[0] as Buffer) : Buffer.concat(this.#body)
-    this.#body = []
+    const chunks = this.#body ?? []
+    const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+    this.#body = undefined
     if (encoding === undefined || encoding === 'identity') {
       this.#readBody(body)
       return
@@ -338,7 +353,15 @@ export class Attempt implements DispatchHandler {
     if (abort !== undefined && this.#controller !== undefined && !this.#controller.aborted)
       this.#controller.abort(abort)
     if (this.#reader !== undefined) this.#call.usage = this.#streamUsage(this.#reader, result) ?? this.#call.usage
-    this.#resolve(result)
+    if (this.#ended === undefined) {
+      this.#resolve(result)
+      return
+    }
+    try {
+      this.#resolve(this.#ended(result))
+    } catch (error) {
+      this.#reject(error)
+    }
   }
 }
 

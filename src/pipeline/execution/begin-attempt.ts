@@ -1,5 +1,5 @@
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
-import type { Call } from '../call.ts'
+import type { Call, PlanRecord } from '../call.ts'
 import type { Deployment } from '../deployment.ts'
 import type { Gateway } from '../gateway.ts'
 import type { AttemptLease } from '../reservation/attempt-leases.ts'
@@ -62,13 +62,16 @@ export function begin(
   if (!(route instanceof RouteAttempt)) return undefined
   const { ranking } = plan
   if (ranking !== undefined) noteDecision(gateway.learned, call, ranking, features.routing)
-  call.plans.push({
+  const record: PlanRecord = {
     group: group.name,
     strategy: plan.strategy,
     reason: plan.why(),
     considered: plan.considered,
     chosen: deployment.id,
-    ...(ranking === undefined ? {} : { decision: ranking.decision, answering: ranking.modelOf(deployment) }),
-  })
+    decision: ranking?.decision,
+    answering: ranking?.modelOf(deployment),
+  }
+  if (call.plans.length === 0) call.plans = [record]
+  else call.plans.push(record)
   return route
 }

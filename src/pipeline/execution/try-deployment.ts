@@ -14,14 +14,17 @@ import { hasContentPolicyFallback } from './call-fallbacks.ts'
 import { type Leg, legFor } from './leg.ts'
 import { withRenewedCredential } from './renew-credential.ts'
 
-/** One try at one deployment, told to the live statistics, the cooldown, the metrics and the call's record. */
-export async function tryDeployment(
+/**
+ * One try at one deployment, told to the live statistics, the cooldown, the metrics and the call's record before anybody
+ * who waits for the result goes on.
+ */
+export function tryDeployment(
   gateway: Gateway,
   call: Call,
   route: RouteAttempt,
   request: NativeRequest,
   delay: number,
-): Promise<AttemptResult> {
+): AttemptResult | Promise<AttemptResult> {
   const { deployment } = route
   const started = performance.now()
   const hop: Hop = {
@@ -36,39 +39,74 @@ export async function tryDeployment(
     message: undefined,
     delay,
   }
-  call.hops.push(hop)
+  if (call.hops.length === 0) call.hops = [hop]
+  else call.hops.push(hop)
   call.deployment = deployment
-  let result: AttemptResult
-  try {
-    const here = answerHere(call, deployment, request)
-    if (here !== undefined) {
-      // Nobody was called: neither good nor bad news about the deployment.
-      route.aborted()
-      result = here
-    } else {
-      const { target } = deployment
-      const leg = legFor(call, deployment, request)
-      call.droppedParams = leg.droppedParams
-      result = await send(gateway, call, deployment, leg, started)
-      if (result.kind === 'failed' && deployment.credential !== undefined) {
-        // A rotated key costs one more try, which is no failure of the deployment.
-        const renewed = await withRenewedCredential(deployment, target, result.failure)
-        if (renewed !== undefined && !call.closed) {
-          result = await send(gateway, call, renewed, legFor(call, renewed, request), started)
-        }
-      }
-    }
-  } catch (error) {
-    // Translation refused the request for this deployment: nothing was sent, and the deployment is not to blame.
-    route.aborted()
-    if (!(error instanceof GatewayError)) throw error
-    result = { kind: 'failed', failure: asFailure(error), unsent: true }
+  const ended: Ended = result => {
+    const duration = performance.now() - started
+    hop.duration = duration
+    call.upstreamTime += duration
+    note(gateway, call, route, hop, result, duration)
+    return filtered(call, deployment, result, hop)
   }
-  const duration = performance.now() - started
-  hop.duration = duration
-  call.upstreamTime += duration
-  note(gateway, call, route, hop, result, duration)
-  return filtered(call, deployment, result, hop)
+  let here: AttemptResult
+  try {
+    const own = answerHere(call, deployment, request)
+    if (own === undefined) return called(gateway, call, deployment, request, started, ended)
+    here = own
+  } catch (error) {
+    here = unsent(error)
+  }
+  // Nobody was called: neither good nor bad news about the deployment.
+  route.aborted()
+  return ended(here)
+}
+
+type Ended = (result: AttemptResult) => AttemptResult
+
+/** @throws GatewayError when the request cannot be put to this deployment */
+function called(
+  gateway: Gateway,
+  call: Call,
+  deployment: Deployment,
+  request: NativeRequest,
+  started: number,
+  ended: Ended,
+): Promise<AttemptResult> {
+  const leg = legFor(call, deployment, request)
+  call.droppedParams = leg.droppedParams
+  if (deployment.credential === undefined) return send(gateway, call, deployment, leg, started, ended)
+  return sendRenewing(gateway, call, deployment, leg, request, started).then(ended)
+}
+
+/**
+ * Translation refused the request for this deployment.
+ * @throws anything else again
+ */
+function unsent(error: unknown): AttemptResult {
+  if (!(error instanceof GatewayError)) throw error
+  return { kind: 'failed', failure: asFailure(error), unsent: true }
+}
+
+/** A rotated key costs one more try, which is no failure of the deployment. */
+async function sendRenewing(
+  gateway: Gateway,
+  call: Call,
+  deployment: Deployment,
+  leg: Leg,
+  request: NativeRequest,
+  started: number,
+): Promise<AttemptResult> {
+  const { target } = deployment
+  const result = await send(gateway, call, deployment, leg, started)
+  if (result.kind !== 'failed') return result
+  try {
+    const renewed = await withRenewedCredential(deployment, target, result.failure)
+    if (renewed === undefined || call.closed) return result
+    return await send(gateway, call, renewed, legFor(call, renewed, request), started)
+  } catch (error) {
+    return unsent(error)
+  }
 }
 
 /** An answer that needs no upstream, where the deployment's vendor does not offer the operation. */
@@ -138,12 +176,20 @@ function filtered(call: Call, deployment: Deployment, result: AttemptResult, hop
   return { kind: 'failed', failure }
 }
 
-function send(gateway: Gateway, call: Call, deployment: Deployment, leg: Leg, started: number): Promise<AttemptResult> {
-  const attempt = new Attempt(call, deployment, leg, limitsFor(call, deployment), upstream =>
-    commitHead(call, upstream, started),
-  )
+function send(
+  gateway: Gateway,
+  call: Call,
+  deployment: Deployment,
+  leg: Leg,
+  started: number,
+  ended?: Ended,
+): Promise<AttemptResult> {
+  const commit = call.stream ? (upstream: IncomingHttpHeaders) => commitHead(call, upstream, started) : neverCommitted
+  const attempt = new Attempt(call, deployment, leg, limitsFor(call, deployment), commit, ended)
   return attempt.run(gateway.egress.dispatcher(deployment.target.origin))
 }
+
+const neverCommitted = (): void => {}
 
 function commitHead(call: Call, upstream: IncomingHttpHeaders, started: number): void {
   // The hop is still open: count its time so far, so that the overhead header shows only our own.

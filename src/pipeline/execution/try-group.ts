@@ -49,8 +49,10 @@ export async function tryGroup(gateway: Gateway, call: Call, stop: Stop): Promis
     const { route } = chosen
     let result: AttemptResult
     try {
-      result = await tryDeployment(gateway, call, route, stop.request, delay)
+      const tried = tryDeployment(gateway, call, route, stop.request, delay)
+      result = tried instanceof Promise ? await tried : tried
     } catch (error) {
+      route.aborted()
       refundAttempt(chosen)
       throw error
     }

@@ -50,7 +50,7 @@ export function dropReason(
     // The lower bound of the prompt: a call is refused only when it is certain not to fit.
     if (deployment.tpm !== undefined && live.tpm + features.promptTokensMin > deployment.tpm) return 'over_tpm'
   }
-  if (atParallelLimit(deployment, live)) return 'parallel_limit'
+  if (atParallelLimit(deployment, live.inFlight)) return 'parallel_limit'
   return rules.shared?.over(deployment)
 }
 
@@ -69,8 +69,8 @@ function demandedReason(
   return models.has(model) || models.has(`${target.vendor.id}/${model}`) ? undefined : 'not_allowed'
 }
 
-export function atParallelLimit({ maxParallelRequests }: Deployment, live: LiveView): boolean {
-  return maxParallelRequests !== undefined && live.inFlight >= maxParallelRequests
+export function atParallelLimit({ maxParallelRequests }: Deployment, inFlight: number): boolean {
+  return maxParallelRequests !== undefined && inFlight >= maxParallelRequests
 }
 
 /** Counts tokens only when the cheap bounds stand on both sides of the limit. */

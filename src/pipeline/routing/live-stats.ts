@@ -23,13 +23,9 @@ const timeoutPenalty = 1_000_000
  */
 const penaltyTtl = 60_000
 
-/** The numbers of one deployment. Read through `LiveView`; the fields are refreshed by `LiveStats.view`. */
-class DeploymentStats implements LiveView {
+/** The numbers of one deployment. */
+class DeploymentStats {
   inFlight = 0
-  latency: number | undefined = undefined
-  ttft: number | undefined = undefined
-  tpm = 0
-  rpm = 0
   readonly latencies: RecentMean
   readonly ttfts: RecentMean
   readonly requests = new SlidingWindow()
@@ -44,12 +40,38 @@ class DeploymentStats implements LiveView {
     this.latencies = new RecentMean(samples)
     this.ttfts = new RecentMean(samples)
   }
+}
 
-  refresh(now: number): void {
-    this.latency = this.latencies.mean(now)
-    this.ttft = this.ttfts.mean(now)
-    this.tpm = this.tokens.total(now) + this.pendingTokens
-    this.rpm = this.requests.total(now)
+/** Computes what is asked for when it is asked for: most strategies look at one number or none. */
+class Glance implements LiveView {
+  readonly #stats: DeploymentStats
+  readonly #now: number
+  readonly inFlight: number
+
+  constructor(stats: DeploymentStats, now: number) {
+    this.#stats = stats
+    this.#now = now
+    this.inFlight = stats.inFlight
+  }
+
+  get latency(): number | undefined {
+    return this.#stats.latencies.mean(this.#now)
+  }
+
+  get ttft(): number | undefined {
+    return this.#stats.ttfts.mean(this.#now)
+  }
+
+  get tpm(): number {
+    return this.#stats.tokens.total(this.#now) + this.#stats.pendingTokens
+  }
+
+  get rpm(): number {
+    return this.#stats.requests.total(this.#now)
+  }
+
+  get perToken(): boolean {
+    return this.#stats.perToken
   }
 }
 
@@ -77,11 +99,13 @@ export class LiveStats {
     this.#samples = sampleCount(options.latencySamples)
   }
 
-  /** The deployment's own, refreshed object, without allocating: copy what must outlive this tick. */
+  /** How a deployment stands. For this turn of the event loop: all but `inFlight` is read when it is asked for. */
   view(deployment: Deployment, now = this.#clock.now()): LiveView {
-    const stats = this.#entry(deployment.id)
-    stats.refresh(now)
-    return stats
+    return new Glance(this.#entry(deployment.id), now)
+  }
+
+  inFlight(deployment: Deployment): number {
+    return this.#entries.get(deployment.id)?.inFlight ?? 0
   }
 
   /** @param promptTokens estimate, counted towards tpm until the attempt ends; hand the same number to its end. */

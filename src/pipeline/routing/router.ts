@@ -16,7 +16,6 @@ import type {
   Consideration,
   DeploymentLimits,
   DropReason,
-  LiveView,
   ModelGroup,
   Ranking,
   RoutePlan,
@@ -106,20 +105,22 @@ export class Router {
       mayUse: group.strategy === undefined ? undefined : features.mayUse,
     }
     const { deployments } = group
-    const kept: Candidate[] = []
+    const kept = new Array<Candidate>(deployments.length)
+    let count = 0
     let dropped: (DropReason | undefined)[] | undefined
     for (let i = 0; i < deployments.length; i++) {
       const deployment = deployments[i] as Deployment
       const live = this.#live.view(deployment, now)
       const reason = dropReason(deployment, live, features, rules)
-      if (reason === undefined) kept.push({ deployment, live: copyOf(live) })
+      if (reason === undefined) kept[count++] = { deployment, live }
       else {
         dropped ??= new Array<DropReason | undefined>(deployments.length)
         dropped[i] = reason
       }
     }
+    kept.length = count
     const facts = this.#factsOf(group)
-    if (kept.length === 0) {
+    if (count === 0) {
       throw nobodyLeft(group, consider(group, dropped), this.#cooldown, this.#live, now, shared)
     }
     return this.#rank(group, strategy, facts, kept, dropped, features)
@@ -128,7 +129,7 @@ export class Router {
   /** Could take a call now: not cooling, below its parallel limit. */
   available(deployment: Deployment): boolean {
     if (!this.settings.disableCooldowns && !this.#cooldown.admits(deployment)) return false
-    return !atParallelLimit(deployment, this.#live.view(deployment))
+    return !atParallelLimit(deployment, this.#live.inFlight(deployment))
   }
 
   /**
@@ -138,7 +139,7 @@ export class Router {
    * @returns the attempt, to be ended exactly once; or why the deployment cannot be called now.
    */
   start(group: ModelGroup, deployment: Deployment, promptTokens = 0): RouteAttempt | DropReason {
-    if (atParallelLimit(deployment, this.#live.view(deployment))) return 'parallel_limit'
+    if (atParallelLimit(deployment, this.#live.inFlight(deployment))) return 'parallel_limit'
     let probe = false
     if (group.direct !== true && !this.settings.disableCooldowns) {
       const claim = this.#cooldown.claim(deployment)
@@ -336,10 +337,6 @@ function toFront(ranked: readonly Candidate[], index: number): Candidate[] {
   const moved = ranked.slice()
   const chosen = moved.splice(index, 1)
   return chosen.concat(moved)
-}
-
-function copyOf({ inFlight, latency, ttft, tpm, rpm, perToken = false }: LiveView): LiveView {
-  return { inFlight, latency, ttft, tpm, rpm, perToken }
 }
 
 function deploymentOf({ deployment }: Candidate): Deployment {

@@ -61,7 +61,10 @@ async function explain(fleet: Fleet, { request, identity }: RouteContext): Promi
 async function metrics(gateway: Gateway, fleet: Fleet, { request, reply }: RouteContext): Promise<string> {
   const { snapshot } = gateway
   if (snapshot.metricsNeedKey) {
-    const principal = await gateway.authenticator.authenticate(snapshot.keys, presented(request))
+    const principal = await gateway.authenticator.authenticate(
+      snapshot.keys,
+      presented(request.raw, request.clientAddress),
+    )
     if (principal.role !== 'proxy_admin' && principal.role !== 'proxy_admin_viewer') {
       throw new GatewayError('permission_denied', 'Metrics of the whole gateway are for administrators.')
     }

@@ -10,14 +10,14 @@ export function anthropicRoutes(gateway: Gateway): Route[] {
       paths: ['/v1/messages', '/anthropic/v1/messages'],
       permission: 'llm',
       dialect: 'anthropic',
-      handle: context => serve(gateway, messagesDoor, context, undefined),
+      answer: call => serve(gateway, messagesDoor, call, undefined),
     },
     {
       method: 'POST',
       paths: ['/v1/messages/count_tokens', '/anthropic/v1/messages/count_tokens'],
       permission: 'llm',
       dialect: 'anthropic',
-      handle: context => serve(gateway, countTokensDoor, context, undefined),
+      answer: call => serve(gateway, countTokensDoor, call, undefined),
     },
   ]
 }

@@ -100,7 +100,7 @@ function sendForm(
 
 /** Reading only: what the form sends is checked by its own value. */
 const sessionOf = ({ login }: Authentication, { request }: RouteContext): Promise<Session | undefined> =>
-  login.authenticator.session(undefined, { ...presented(request), method: 'GET' })
+  login.authenticator.session(undefined, { ...presented(request.raw, request.clientAddress), method: 'GET' })
 
 async function poll({ login }: Authentication, { request, reply }: RouteContext): Promise<object> {
   const { id } = request.params as { id: string }

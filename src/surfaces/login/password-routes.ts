@@ -109,7 +109,7 @@ export async function beginSession(
 }
 
 async function logout({ login }: Authentication, { request, reply }: RouteContext): Promise<object> {
-  const session = await login.authenticator.session(bearerOf(request), presented(request))
+  const session = await login.authenticator.session(bearerOf(request), presented(request.raw, request.clientAddress))
   if (session !== undefined) await login.sessions.end(session, request.clientAddress)
   reply.header('set-cookie', [...endSessionCookies(isSecure(request, login.settings.baseUrl))])
   return { status: 'logged out' }

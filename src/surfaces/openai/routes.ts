@@ -1,4 +1,3 @@
-import type { FastifyRequest } from 'fastify'
 import type { Door } from '../../pipeline/door.ts'
 import type { Gateway } from '../../pipeline/gateway.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
@@ -20,7 +19,7 @@ export function openaiRoutes(gateway: Gateway): Route[] {
     paths: [`/v1/${operation}`, `/${operation}`, `/openai/v1/${operation}`],
     permission: 'llm',
     dialect: 'openai',
-    handle: context => serve(gateway, door, context, undefined),
+    answer: call => serve(gateway, door, call, undefined),
   }))
   // Model names may hold slashes, so the model is cut out of the path here and not by the router.
   for (const prefix of ['/openai/deployments/', '/engines/', '/v1/engines/']) {
@@ -29,9 +28,9 @@ export function openaiRoutes(gateway: Gateway): Route[] {
       paths: [`${prefix}*`],
       permission: 'llm',
       dialect: 'openai',
-      handle(context) {
-        const { door, model } = deploymentPath(context.request)
-        return serve(gateway, door, context, model)
+      answer(call) {
+        const { door, model } = deploymentPath(call.rest)
+        serve(gateway, door, call, model)
       },
     })
   }
@@ -54,8 +53,7 @@ export function openaiRoutes(gateway: Gateway): Route[] {
   return routes
 }
 
-function deploymentPath(request: FastifyRequest): { door: Door; model: string } {
-  const rest = (request.params as { '*': string })['*']
+function deploymentPath(rest: string): { door: Door; model: string } {
   for (const [operation, door] of Object.entries(operations)) {
     if (rest.endsWith(`/${operation}`) && rest.length > operation.length + 1) {
       return { door, model: rest.slice(0, -operation.length - 1) }

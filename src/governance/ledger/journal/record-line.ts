@@ -1,3 +1,4 @@
+import { threeDigits } from '../../../platform/decimal.ts'
 import { maxSpendName, spendName } from '../spend-name.ts'
 import type { CostLine, SpendCaller, SpendRecord } from '../spend-record.ts'
 
@@ -14,12 +15,10 @@ const maxTags = 64
 const maxMetadata = 16_384
 
 export function encodeRecord(record: SpendRecord): string {
-  const { caller, tokens, latency } = record
+  const { tokens, latency } = record
   return (
-    `[${recordVersion},${text(record.id)},${optional(record.callId)},${int(record.startedAt)},${int(record.endedAt)},` +
-    `${text(record.route)},${text(record.operation)},${int(record.status)},${optional(record.error)},` +
-    `${callerText(caller)},${text(record.model)},${optional(record.modelGroup)},${optional(record.deploymentId)},` +
-    `${optional(record.provider)},${optional(record.upstreamModel)},` +
+    `[${recordVersion},${text(record.id)},${optional(record.callId)},${epoch(record.startedAt)},${epoch(record.endedAt)},` +
+    `${destination(record)}` +
     `${int(record.cost)},${record.unpriced ? 1 : 0},${costLines(record.costLines)},` +
     `${int(tokens.input)},${int(tokens.output)},${int(tokens.cacheRead)},${int(tokens.cacheWrite)},` +
     `${int(tokens.reasoning)},${record.stream ? 1 : 0},${record.cacheHit ? 1 : 0},` +
@@ -29,20 +28,55 @@ export function encodeRecord(record: SpendRecord): string {
   )
 }
 
-const callerTexts = new WeakMap<SpendCaller, string>()
+type Destination = Pick<
+  SpendRecord,
+  'route' | 'operation' | 'status' | 'error' | 'model' | 'modelGroup' | 'provider' | 'upstreamModel'
+>
 
-/** Calls of one caller share the object that says who it is, as long as nothing about it differs. */
-function callerText(caller: SpendCaller): string {
-  let json = callerTexts.get(caller)
-  if (json === undefined) {
-    json =
-      `${optional(caller.token)},${optional(caller.keyAlias)},${optional(caller.userId)},${optional(caller.teamId)},` +
-      `${optional(caller.organizationId)},${optional(caller.projectId)},${optional(caller.agentId)},` +
-      `${optional(caller.endUser)},${optional(caller.sessionId)},${optional(caller.address)}`
-    callerTexts.set(caller, json)
+interface Known extends Destination {
+  readonly json: string
+}
+
+/** What was last written for a caller, by deployment; with more deployments than this it begins anew. */
+const destinations = new WeakMap<SpendCaller, Map<string | undefined, Known>>()
+const maxDestinations = 64
+
+/**
+ * The fields from `route` to `upstreamModel`. Calls of one caller share the object that says who it is, as long as nothing
+ * about it differs, and most of them end alike: a third of the line, and most of its pieces, are text that is there already.
+ */
+function destination(record: SpendRecord): string {
+  const { caller, deploymentId } = record
+  let known = destinations.get(caller)
+  if (known === undefined) {
+    known = new Map()
+    destinations.set(caller, known)
   }
+  const last = known.get(deploymentId)
+  if (last !== undefined && isSame(last, record)) return last.json
+  const { route, operation, status, error, model, modelGroup, provider, upstreamModel } = record
+  const json =
+    `${text(route)},${text(operation)},${int(status)},${optional(error)},${callerText(caller)},` +
+    `${text(model)},${optional(modelGroup)},${optional(deploymentId)},${optional(provider)},${optional(upstreamModel)},`
+  if (known.size >= maxDestinations) known.clear()
+  known.set(deploymentId, { route, operation, status, error, model, modelGroup, provider, upstreamModel, json })
   return json
 }
+
+const isSame = (a: Destination, b: Destination): boolean =>
+  a.status === b.status &&
+  a.model === b.model &&
+  a.error === b.error &&
+  a.route === b.route &&
+  a.operation === b.operation &&
+  a.modelGroup === b.modelGroup &&
+  a.provider === b.provider &&
+  a.upstreamModel === b.upstreamModel
+
+const callerText = (caller: SpendCaller): string =>
+  `${optional(caller.token)},${optional(caller.keyAlias)},${optional(caller.userId)},${optional(caller.teamId)},` +
+  `${optional(caller.organizationId)},${optional(caller.projectId)},${optional(caller.agentId)},` +
+  `${optional(caller.endUser)},${optional(caller.sessionId)},${optional(caller.address)}`
 
 /** @throws TypeError when the list is not what `encodeRecord` wrote. */
 export function decodeRecord(line: readonly unknown[]): SpendRecord {
@@ -129,6 +163,21 @@ const optional = (value: string | undefined): string => (value === undefined ? '
 const int = (value: number): number =>
   Number.isSafeInteger(value) ? value : Number.isFinite(value) ? Math.round(value) : 0
 
+let second = -1
+let secondText = ''
+
+/** Milliseconds since 1970. Numbers beyond 2³¹ become text slowly; these share all but their last three digits. */
+function epoch(milliseconds: number): string {
+  const whole = int(milliseconds)
+  if (whole < 1000) return String(whole)
+  const seconds = Math.floor(whole / 1000)
+  if (seconds !== second) {
+    second = seconds
+    secondText = String(seconds)
+  }
+  return secondText + threeDigits[whole - seconds * 1000]
+}
+
 /** Milliseconds, kept to the microsecond. */
 const micros = (milliseconds: number): number => int(Math.round(milliseconds * 1000))
 
@@ -152,6 +201,7 @@ function decodeCostLines(flat: unknown): CostLine[] {
 }
 
 function tagList(tags: readonly string[]): string {
+  if (tags.length === 0) return '[]'
   let json = '['
   const count = Math.min(tags.length, maxTags)
   for (let index = 0; index < count; index++) json += `${index === 0 ? '' : ','}${text(tags[index] ?? '')}`

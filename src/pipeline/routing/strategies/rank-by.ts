@@ -9,14 +9,8 @@ export function rankBy(
   random: () => number,
   score: (candidate: Candidate) => number,
 ): Candidate[] {
-  const ranked = candidates.slice()
+  const ranked = shuffled(candidates, random)
   const count = ranked.length
-  for (let i = count - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1))
-    const swapped = ranked[i] as Candidate
-    ranked[i] = ranked[j] as Candidate
-    ranked[j] = swapped
-  }
   if (count > 32) {
     const scores = new Map(ranked.map(candidate => [candidate, score(candidate)]))
     return ranked.sort((a, b) => compare(scores.get(a) ?? 0, scores.get(b) ?? 0))
@@ -35,6 +29,18 @@ export function rankBy(
     ranked[j] = candidate
   }
   return ranked
+}
+
+/** A new array in random order (Fisher and Yates). */
+export function shuffled(candidates: readonly Candidate[], random: () => number): Candidate[] {
+  const order = candidates.slice()
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1))
+    const swapped = order[i] as Candidate
+    order[i] = order[j] as Candidate
+    order[j] = swapped
+  }
+  return order
 }
 
 /** Infinity − Infinity is NaN, which a sort takes for anything: compare without subtracting. */

@@ -1,6 +1,6 @@
 import type { Deployment } from '../../deployment.ts'
 import type { Candidate, Strategy } from '../types.ts'
-import { rankBy } from './rank-by.ts'
+import { rankBy, shuffled } from './rank-by.ts'
 
 export type WeightField = 'weight' | 'rpm' | 'tpm'
 
@@ -25,7 +25,7 @@ export const simpleShuffle: Strategy = {
 
   rank(candidates, _features, random) {
     const field = weightField(candidates[0]?.deployment)
-    if (field === undefined) return rankBy(candidates, random, () => 0)
+    if (field === undefined) return shuffled(candidates, random)
     return rankBy(candidates, random, ({ deployment }) => {
       const weight = deployment[field] ?? 0
       return weight > 0 ? -Math.log(1 - random()) / weight : Number.POSITIVE_INFINITY

@@ -154,7 +154,7 @@ describe('latency-based-routing', () => {
     const random = seededRandom(11)
     const chosen: string[] = []
     for (let i = 0; i < calls; i++) {
-      const candidates = subjects.map(d => candidate(d, { ...live.view(d) }))
+      const candidates = subjects.map(d => candidate(d, live.view(d)))
       const first = make('latency-based-routing').rank(candidates, features(), random)[0]!.deployment
       chosen.push(first.id)
       live.started(first)
@@ -262,7 +262,7 @@ describe.each(['usage-based-routing', 'usage-based-routing-v2'])('%s', id => {
     const running: { subject: (typeof subjects)[number]; tokens: number }[] = []
     for (let i = 0; i < 2000; i++) {
       const tokens = 100 + Math.floor(random() * 2000)
-      const all = subjects.map(d => candidate(d, { ...live.view(d) }))
+      const all = subjects.map(d => candidate(d, live.view(d)))
       const { deployment: subject } = make(id).rank(all, features(), random)[0]!
       live.started(subject, tokens)
       running.push({ subject, tokens })

@@ -84,14 +84,14 @@ export class LeaseBook {
     if (this.#expiries.isDue(now)) this.#reap(now, reapedPerCall)
     if (this.#leases.has(id)) throw new DuplicateLease(id)
     const count = items.length
-    const found: (Counter | undefined)[] = []
+    const found = new Array<Counter | undefined>(count)
     let missing = 0
     let refusing = -1
     let unseeded: number[] | undefined
     for (let i = 0; i < count; i++) {
       const item = items[i] as LeaseItem
       const counter = this.#counters.get(item.key)
-      found.push(counter)
+      found[i] = counter
       let used = 0
       let reserved = 0
       if (counter === undefined) {
@@ -114,8 +114,8 @@ export class LeaseBook {
     if (missing > 0) this.#makeRoom(missing, now)
     if (this.#leases.size >= this.#maxLeases) this.#dropRecord()
 
-    const ends: number[] = []
-    const values: CounterValue[] = []
+    const ends = new Array<number>(count)
+    const values = new Array<CounterValue>(count)
     for (let i = 0; i < count; i++) {
       const item = items[i] as LeaseItem
       let counter = found[i]
@@ -124,8 +124,8 @@ export class LeaseBook {
         found[i] = counter
       } else if (!runs(counter, item.window, now)) restart(counter, item.window, now)
       counter.reserved += item.amount
-      ends.push(counter.end)
-      values.push(counterValue(counter.used, counter.reserved, counter.end))
+      ends[i] = counter.end
+      values[i] = counterValue(counter.used, counter.reserved, counter.end)
     }
     const lease: Lease = {
       expiresAt: 0,

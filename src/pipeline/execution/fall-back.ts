@@ -11,46 +11,52 @@ import type { Outcome } from './outcome.ts'
 import { type Stop, tryGroup } from './try-group.ts'
 
 /**
- * Walks the plan: tries deployments of the asked group with retries, then each fallback group in turn.
- * @throws GatewayError the last failure, when nobody answered.
+ * Where a call begins: the group it asks for.
+ * @throws GatewayError `model_not_found`
  */
-export async function execute(gateway: Gateway, call: Call): Promise<Outcome> {
+export function firstStop(call: Call): Stop {
   const group = call.snapshot.router.resolve(call.model)
   if (group === undefined) throw unknownModel(call)
   // A virtual name is what was configured; the groups behind it only serve it.
   call.modelName = group.strategy === undefined ? group.deployments[0]?.group : group.name
-  let stop: Stop | undefined = { group, request: call.request }
-  // Made when the first group fails: most calls need neither.
-  let chain: FallbackTarget[] | undefined
-  let visited: Set<string> | undefined
-  let last: GatewayError | undefined
-  while (stop !== undefined) {
-    const result: Outcome | GatewayError = await tryGroup(gateway, call, stop)
-    if (!(result instanceof GatewayError)) {
-      if (call.fallbacks > 0) gateway.fellBack(group, stop.group.name, true)
-      return result
-    }
-    // Limits of the caller are its own, whatever name it asked: no failure, and nothing to fall back from.
-    if (result instanceof LimitExceeded && call.fallbacks === 0) throw result
-    // A fallback that is closed to this call says less than the failure that led to it.
-    if (last === undefined || result.code !== 'no_model_fits') last = result
-    chain ??= []
-    visited ??= new Set()
-    visited.add(stop.group.name)
+  return { group, request: call.request }
+}
+
+/**
+ * The group that was asked for could not answer: tries each fallback group in turn.
+ * @throws GatewayError the last failure, when nobody answered.
+ */
+export async function fallBack(gateway: Gateway, call: Call, first: Stop, failure: GatewayError): Promise<Outcome> {
+  // Limits of the caller are its own, whatever name it asked: no failure, and nothing to fall back from.
+  if (failure instanceof LimitExceeded) throw failure
+  const chain: FallbackTarget[] = []
+  const visited = new Set<string>()
+  let { group } = first
+  let last = failure
+  for (;;) {
+    visited.add(group.name)
     // A fallback's own fallbacks come before the rest of the list it stands in.
-    chain.unshift(...fallbacksAfter(call, stop.group, last, visited))
-    stop = nextStop(call, chain)
+    chain.unshift(...fallbacksAfter(call, group, last, visited))
+    let stop = nextStop(call, chain)
     while (stop !== undefined) {
       const refusal = await reserveFallback(gateway, call, stop.group, stop.request)
       if (refusal === undefined) break
       last = refusal
       stop = nextStop(call, chain)
     }
-    if (stop !== undefined) call.fallbacks++
+    if (stop === undefined) break
+    call.fallbacks++
+    group = stop.group
+    const result = await tryGroup(gateway, call, stop)
+    if (!(result instanceof GatewayError)) {
+      gateway.fellBack(first.group, group.name, true)
+      return result
+    }
+    // A fallback that is closed to this call says less than the failure that led to it.
+    if (result.code !== 'no_model_fits') last = result
   }
-  const failure = last ?? unknownModel(call)
-  if (call.fallbacks > 0) gateway.fellBack(group, call.hops[call.hops.length - 1]?.group ?? 'unknown', false)
-  throw failure
+  if (call.fallbacks > 0) gateway.fellBack(first.group, call.hops[call.hops.length - 1]?.group ?? 'unknown', false)
+  throw last
 }
 
 function unknownModel(call: Call): GatewayError {
