@@ -2,8 +2,18 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { LiveStats } from '../live-stats.ts'
 import { candidate, deployment, features, ManualClock, price, seededRandom } from '../routing.fixtures.ts'
-import type { Candidate } from '../types.ts'
+import type { Candidate, LiveView } from '../types.ts'
 import { createStrategy, strategyIds } from './index.ts'
+
+/** What is computed when asked for, asked for. */
+const seen = ({ inFlight, latency, ttft, tpm, rpm, perToken = false }: LiveView): LiveView => ({
+  inFlight,
+  latency,
+  ttft,
+  tpm,
+  rpm,
+  perToken,
+})
 
 const make = (id: string, lowestLatencyBuffer = 0) => createStrategy(id, { lowestLatencyBuffer })
 const ids = (ranked: readonly Candidate[]) => ranked.map(({ deployment: { id } }) => id)
@@ -154,7 +164,7 @@ describe('latency-based-routing', () => {
     const random = seededRandom(11)
     const chosen: string[] = []
     for (let i = 0; i < calls; i++) {
-      const candidates = subjects.map(d => candidate(d, live.view(d)))
+      const candidates = subjects.map(d => candidate(d, seen(live.view(d))))
       const first = make('latency-based-routing').rank(candidates, features(), random)[0]!.deployment
       chosen.push(first.id)
       live.started(first)
@@ -262,7 +272,7 @@ describe.each(['usage-based-routing', 'usage-based-routing-v2'])('%s', id => {
     const running: { subject: (typeof subjects)[number]; tokens: number }[] = []
     for (let i = 0; i < 2000; i++) {
       const tokens = 100 + Math.floor(random() * 2000)
-      const all = subjects.map(d => candidate(d, live.view(d)))
+      const all = subjects.map(d => candidate(d, seen(live.view(d))))
       const { deployment: subject } = make(id).rank(all, features(), random)[0]!
       live.started(subject, tokens)
       running.push({ subject, tokens })
