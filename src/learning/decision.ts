@@ -23,7 +23,7 @@ export interface ScoredCandidate {
   /** Milliseconds expected; undefined: nothing is known. */
   readonly latency: number | undefined
   readonly utility: number
-  readonly removedBy?: Constraint
+  readonly removedBy?: Constraint | undefined
 }
 
 /** What decided. `learned`: the predictions; the rest are rules that come before or guards that come after. */
@@ -61,7 +61,9 @@ export interface RoutingDecision {
   readonly artifact: string | undefined
   /** Of the route's settings: a hash. */
   readonly policy: string
-  /** What a shadow artifact would have chosen. Comes when the call is on its way. */
+  /** Artifact that is asked as a shadow, as `artifact`. */
+  readonly shadowed?: string
+  /** What it would have chosen. Comes when the call is on its way. */
   shadow?: {
     readonly artifact: string
     readonly chosen: string
@@ -70,6 +72,8 @@ export interface RoutingDecision {
   }
   /** Set where an experiment or rollout assigned the call. */
   readonly assignment?: { readonly experiment: string; readonly arm: string }
+  /** Written down for learning: beyond `decisions_per_second` not all are. */
+  readonly recorded?: boolean
   /** Features of the prompt (float32, base64): never words. */
   readonly features?: string
   readonly microseconds: number

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { toThousandths } from './decimal.ts'
+import { decimal, toThousandths } from './decimal.ts'
 
 it('writes three decimals', () => {
   expect([0, 0.0004, 0.0006, 1, 1.5, 12.3456, 999.9996, 86_400_000.001].map(toThousandths)).toEqual([
@@ -23,4 +23,26 @@ it('is never further from the number than half a thousandth', () => {
       expect(Math.abs(Number(text) - value)).toBeLessThanOrEqual(0.000501)
     }),
   )
+})
+
+it('writes numbers as String does', () => {
+  for (const value of [
+    0,
+    -0,
+    7,
+    999,
+    1000,
+    1001,
+    1_000_000,
+    2 ** 53 - 1,
+    2 ** 53,
+    -1,
+    0.5,
+    Number.NaN,
+    Infinity,
+    1e21,
+  ]) {
+    expect(decimal(value)).toBe(String(value))
+  }
+  fc.assert(fc.property(fc.maxSafeNat(), value => decimal(value) === String(value)))
 })

@@ -1,11 +1,29 @@
+/**
+ * Numbers as decimal digits. V8 keeps the text of every number it has written in a table, from where it gets into the old
+ * generation; numbers that differ by call are better put together from texts that are there already.
+ */
+
 /** `000` … `999`. */
 export const threeDigits: readonly string[] = Array.from({ length: 1000 }, (_, number) =>
   String(number).padStart(3, '0'),
 )
+const small: readonly string[] = Array.from({ length: 1000 }, (_, number) => String(number))
+
+/** The same text as `String(value)`. */
+export function decimal(value: number): string {
+  if (!(value >= 0 && value <= Number.MAX_SAFE_INTEGER && Number.isInteger(value))) return String(value)
+  return digits(value)
+}
+
+function digits(value: number): string {
+  if (value < 1000) return small[value] ?? ''
+  const thousands = Math.floor(value / 1000)
+  return digits(thousands) + (threeDigits[value - thousands * 1000] ?? '')
+}
 
 /** A finite number of 0 or more with three decimals, as `toFixed(3)` writes it, in a fifth of the time. */
 export function toThousandths(value: number): string {
   const thousandths = Math.round(value * 1000)
   const whole = Math.floor(thousandths / 1000)
-  return `${whole}.${threeDigits[thousandths - whole * 1000]}`
+  return `${decimal(whole)}.${threeDigits[thousandths - whole * 1000]}`
 }

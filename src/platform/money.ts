@@ -1,3 +1,5 @@
+import { decimal } from './decimal.ts'
+
 /**
  * Money is a whole number of nano-dollars (10⁻⁹ US$) in a plain `number`: exact, cheap, and it adds up without drift.
  * Range: ±9,007,199,254,740,991 nano-dollars, which is ± 9.007 million US$. One call is far inside it; a sum over many
@@ -33,9 +35,9 @@ export function formatNanoDollars(amount: NanoDollars): string {
   const sign = amount < 0 ? '-' : ''
   // A one before the fraction keeps its leading zeros. Two small integers become text faster than one large number.
   let fraction = size - whole * nanoPerDollar + nanoPerDollar
-  if (fraction === nanoPerDollar) return `${sign}${whole}`
+  if (fraction === nanoPerDollar) return sign + decimal(whole)
   while (fraction % 10 === 0) fraction /= 10
-  return `${sign}${whole}.${String(fraction).slice(1)}`
+  return `${sign}${decimal(whole)}.${decimal(fraction).slice(1)}`
 }
 
 const plainDecimal = /^([+-]?)(\d*)(?:\.(\d*))?$/

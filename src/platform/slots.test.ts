@@ -36,3 +36,18 @@ it('by name it is what a Map is', () => {
     }),
   )
 })
+
+it('by name it finds everybody after many came and went', () => {
+  const map = new Map<string, number>()
+  const named = new NamedSlots<number>()
+  for (let i = 0; i < 20_000; i++) {
+    map.set(`lease-${i}`, i)
+    named.add(`lease-${i}`, i)
+    const old = i % 3 === 0 ? i - 200 : i - 100 - (i % 7)
+    map.delete(`lease-${old}`)
+    named.delete(`lease-${old}`)
+  }
+  expect(named.size).toBe(map.size)
+  for (const [name, value] of map) expect(named.get(name)).toBe(value)
+  for (let i = 0; i < 20_000; i++) expect(named.has(`lease-${i}`)).toBe(map.has(`lease-${i}`))
+})

@@ -1,3 +1,4 @@
+import { decimal } from '../../platform/decimal.ts'
 import { formatNanoDollars } from '../../platform/money.ts'
 import type { CounterValue, LeaseItem } from '../../platform/shared-state/shared-state.ts'
 import type { Principal } from '../authentication/principal.ts'
@@ -39,7 +40,7 @@ export function limitLines(
       continue
     }
     const reset = value.resetAt === undefined ? undefined : resetIn(value.resetAt - now)
-    lines += planned.lines(limit)?.with(String(left), reset) ?? ''
+    lines += planned.lines(limit)?.with(decimal(left), reset) ?? ''
   }
   return lines
 }
@@ -68,7 +69,7 @@ function keyLines(principal: Principal): string {
 /** OpenAI's form, which clients parse: `59s`, `6m0s`, `1h0m0s`. */
 export function resetIn(milliseconds: number): string {
   const seconds = Math.max(0, Math.ceil(milliseconds / 1000))
-  if (seconds < 60) return `${seconds}s`
+  if (seconds < 60) return `${decimal(seconds)}s`
   const minutes = Math.floor(seconds / 60)
   if (minutes < 60) return `${minutes}m${seconds % 60}s`
   return `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds % 60}s`

@@ -77,12 +77,9 @@ export class DecisionRecorder {
     }
   }
 
+  /** One that was admitted. */
   decided(decision: RoutingDecision, call: DecidedCall): void {
     if (this.#closed) return
-    if (!this.#hasRoom()) {
-      this.#thinned++
-      return
-    }
     if (this.#pending.size >= this.#options.maxPending) {
       const oldest = this.#pending.keys().next().value
       if (oldest !== undefined) this.#pending.delete(oldest)
@@ -91,14 +88,17 @@ export class DecisionRecorder {
     this.#pending.set(call.recordId, { decision, call })
   }
 
-  /** A bucket that holds a second's worth, one at least, and fills evenly. */
-  #hasRoom(): boolean {
+  /** Whether one more decision may come: a bucket that holds a second's worth, one at least, and fills evenly. */
+  admits(): boolean {
     const most = this.#options.perSecond()
     if (most === Number.POSITIVE_INFINITY) return true
     const now = this.#options.clock.now()
     this.#room = Math.min(Math.max(1, most), this.#room + ((now - this.#roomAt) / 1000) * most)
     this.#roomAt = now
-    if (this.#room < 1) return false
+    if (this.#room < 1) {
+      this.#thinned++
+      return false
+    }
     this.#room--
     return true
   }

@@ -34,6 +34,10 @@ export class Loop implements LearnedRouting {
     return this.#directory.exploration(router)
   }
 
+  keeps(): boolean {
+    return this.records && this.#recorder.admits()
+  }
+
   decided(decision: RoutingDecision, call: DecidedCall): void {
     if (this.records) this.#recorder.decided(decision, call)
   }

@@ -22,7 +22,12 @@ export interface LearnedRouting {
   arm(artifact: string, model: string): LinearArm | undefined
   /** How much more than configured to explore now: 1, or more after drift. */
   exploration(router: string): number
-  /** A call was decided. Keeps the decision until the call is settled; take no notice of the object afterwards. */
+  /**
+   * Asked once for every decision: whether it will be kept. Of many calls in a second not all are; what is not kept needs
+   * no features, which cost more to write down than the rest.
+   */
+  keeps(): boolean
+  /** A call was decided, and its decision is one to keep: until the call is settled. */
   decided(decision: RoutingDecision, call: DecidedCall): void
   /** The decided call is over. Unknown ids (never decided, or long ago) are ignored. */
   settled(recordId: string, outcome: CallOutcome): void
@@ -41,6 +46,7 @@ export const noLoop: LearnedRouting = {
   posterior: () => undefined,
   arm: () => undefined,
   exploration: () => 1,
+  keeps: () => false,
   decided: () => {},
   settled: () => {},
   captureShare: () => 0,

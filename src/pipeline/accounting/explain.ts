@@ -5,6 +5,7 @@ import type { Call, Hop, PlanRecord } from '../call.ts'
 import type { Deployment } from '../deployment.ts'
 import type { Consideration, DropReason } from '../routing/types.ts'
 import { type Cost, costOf } from './cost.ts'
+import { KeptDecision } from './kept-decision.ts'
 import { serviceTierOf } from './service-tier.ts'
 
 /** What the explain endpoint shows of a finished call. */
@@ -92,7 +93,9 @@ class Slot {
   strategy = ''
   reason = ''
   considered: readonly Consideration[] = []
-  decision: RoutingDecision | undefined
+  /** Of a learned route. */
+  decided = false
+  #decision: KeptDecision | undefined
   hopDuration = 0
   /** Set only when there was more than one plan or hop. */
   plans: readonly PlanRecord[] | undefined
@@ -104,6 +107,17 @@ class Slot {
   upstream = 0
   /** NaN: there was none. A field that is only ever a number is overwritten in place. */
   ttft = Number.NaN
+
+  get decision(): RoutingDecision | undefined {
+    return this.decided ? this.#decision?.read() : undefined
+  }
+
+  keepDecision(decision: RoutingDecision | undefined): void {
+    this.decided = decision !== undefined
+    if (decision === undefined) return
+    this.#decision ??= new KeptDecision()
+    this.#decision.keep(decision)
+  }
 
   constructor(id: Buffer) {
     this.#id = id
@@ -172,9 +186,9 @@ export class ExplainLog {
     slot.deployment = deployment
     slot.planGroup = plan?.group ?? ''
     slot.strategy = plan?.strategy ?? ''
-    slot.reason = this.#text(plan?.reason ?? '')
+    slot.reason = plan?.decision === undefined ? this.#text(plan?.reason ?? '') : ''
     slot.considered = plan?.considered ?? []
-    slot.decision = plan?.decision
+    slot.keepDecision(single ? plan?.decision : undefined)
     slot.hopDuration = hops[0]?.duration ?? 0
     slot.plans = single ? undefined : plans
     slot.hops = single ? undefined : hops
@@ -289,7 +303,9 @@ function journey(entry: Slot): { plans: readonly PlanRecord[]; hops: readonly Ho
   if (deployment === undefined) return { plans: [], hops: [] }
   const { id, group, target } = deployment
   return {
-    plans: [{ group: entry.planGroup, strategy, reason, considered, chosen: id, decision }],
+    plans: [
+      { group: entry.planGroup, strategy, reason: decision?.because ?? reason, considered, chosen: id, decision },
+    ],
     hops: [
       {
         group,

@@ -49,6 +49,8 @@ const usual = new WeakMap<Deployment, Usual & { readonly lines: string }>()
 /** Everything that is not of this call alone; as it was made for the call before where that was the same. */
 function usualLines({ deployment, retries, fallbacks, hops, snapshot, plans }: Call, contentType: string): string {
   const plan = plans[plans.length - 1]
+  // The reason of a learned decision is its own.
+  const reason = plan?.decision === undefined ? plan?.reason : undefined
   const known = deployment === undefined ? undefined : usual.get(deployment)
   if (
     known !== undefined &&
@@ -58,7 +60,7 @@ function usualLines({ deployment, retries, fallbacks, hops, snapshot, plans }: C
     known.attempts === hops.length &&
     known.config === snapshot.label &&
     known.strategy === plan?.strategy &&
-    known.reason === plan?.reason
+    known.reason === reason
   ) {
     return known.lines
   }
@@ -66,7 +68,8 @@ function usualLines({ deployment, retries, fallbacks, hops, snapshot, plans }: C
     `content-type: ${contentType}\r\n${deployment === undefined ? '' : deploymentLines(deployment)}` +
     `x-litellm-attempted-retries: ${retries}\r\nx-litellm-attempted-fallbacks: ${fallbacks}\r\n` +
     `x-routeiq-attempts: ${hops.length}\r\nx-routeiq-config-version: ${snapshot.label}\r\n` +
-    (plan === undefined ? '' : `x-routeiq-strategy: ${plan.strategy}\r\n${headerLine('x-routeiq-reason', plan.reason)}`)
+    (plan === undefined ? '' : `x-routeiq-strategy: ${plan.strategy}\r\n`) +
+    (reason === undefined ? '' : headerLine('x-routeiq-reason', reason))
   if (deployment !== undefined) {
     usual.set(deployment, {
       contentType,
@@ -75,7 +78,7 @@ function usualLines({ deployment, retries, fallbacks, hops, snapshot, plans }: C
       attempts: hops.length,
       config: snapshot.label,
       strategy: plan?.strategy,
-      reason: plan?.reason,
+      reason,
       lines,
     })
   }
@@ -111,9 +114,9 @@ export function responseHead(
 
 /** Who decided, by what, and what was expected of the model that answers; the rest is told by the explain endpoint. */
 function decisionLines(decision: RoutingDecision, answering: string | undefined): string {
-  const { artifact, strategy, candidates, chosen, lambda } = decision
+  const { artifact, strategy, candidates, chosen, lambda, because } = decision
   const router = artifact === undefined ? strategy : `${strategy}@${artifact}`
-  const lines = `${headerLine('x-routeiq-router', router)}x-routeiq-lambda: ${lambda.toPrecision(3)}\r\n`
+  const lines = `${headerLine('x-routeiq-reason', because)}${headerLine('x-routeiq-router', router)}x-routeiq-lambda: ${lambda.toPrecision(3)}\r\n`
   const model = answering ?? chosen
   const expected = candidates.find(candidate => candidate.model === model)
   if (expected === undefined) return lines

@@ -147,7 +147,7 @@ function note(
     return
   }
   hop.status = 200
-  if (call.routed !== undefined && result.kind === 'answer') {
+  if (result.kind === 'answer' && isInspected(gateway, call)) {
     call.inspected = inspectAnswer(String(result.body), call.request.json)
   }
   const usage = result.kind === 'answer' ? result.answer.usage : call.usage
@@ -161,6 +161,13 @@ function note(
     inputTokens: usage?.input ?? 0,
     outputTokens: usage?.output ?? 0,
   })
+}
+
+/** Somebody wants to know how good the answer looks: a cascade, the decision log, what learns from it. */
+function isInspected({ learned }: Gateway, { routed }: Call): boolean {
+  if (routed === undefined) return false
+  const { ranking } = routed
+  return ranking.cascade !== undefined || ranking.decision.recorded === true || learned?.log !== undefined
 }
 
 /** A withheld answer counts as a failure only where a content-policy fallback is configured to take over. */

@@ -8,6 +8,7 @@ import { LimitExceeded } from '../../governance/limits/refusal.ts'
 import type { RuleSource } from '../../governance/limits/rule-source.ts'
 import type { Thresholds } from '../../governance/limits/thresholds.ts'
 import type { Clock } from '../../platform/clock.ts'
+import { decimal } from '../../platform/decimal.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
 import {
   type LeaseItem,
@@ -187,7 +188,7 @@ export class Reservations {
     enforcement: Enforcement,
   ): Reservation | Promise<Reservation> {
     const { state, clock } = this.#services
-    const id = `${this.#prefix}${(++this.#serial).toString(36)}`
+    const id = this.#prefix + decimal(++this.#serial)
     const items = plan.items(worst, clock.epoch())
     const granted = (where: SharedState, result: LeaseResult): Reservation =>
       this.#opened(where, id, plan.limits, items, result, worst, principal, facts)

@@ -1,4 +1,4 @@
-import { threeDigits } from '../../../platform/decimal.ts'
+import { decimal, threeDigits } from '../../../platform/decimal.ts'
 import { maxSpendName, spendName } from '../spend-name.ts'
 import type { CostLine, SpendCaller, SpendRecord } from '../spend-record.ts'
 
@@ -160,33 +160,35 @@ const oddText = (value: string): string => JSON.stringify(spendName(value))
 const optional = (value: string | undefined): string => (value === undefined ? 'null' : text(value))
 
 /** A number that JSON cannot hold would make the whole record unreadable. */
-const int = (value: number): number =>
+const int = (value: number): string => decimal(whole(value))
+
+const whole = (value: number): number =>
   Number.isSafeInteger(value) ? value : Number.isFinite(value) ? Math.round(value) : 0
 
 let second = -1
 let secondText = ''
 
-/** Milliseconds since 1970. Numbers beyond 2³¹ become text slowly; these share all but their last three digits. */
+/** Milliseconds since 1970: all but the last three digits are the same for a second. */
 function epoch(milliseconds: number): string {
-  const whole = int(milliseconds)
-  if (whole < 1000) return String(whole)
-  const seconds = Math.floor(whole / 1000)
+  const time = whole(milliseconds)
+  const seconds = Math.floor(time / 1000)
+  if (seconds < 1) return decimal(time)
   if (seconds !== second) {
     second = seconds
-    secondText = String(seconds)
+    secondText = decimal(seconds)
   }
-  return secondText + threeDigits[whole - seconds * 1000]
+  return secondText + threeDigits[time - seconds * 1000]
 }
 
 /** Milliseconds, kept to the microsecond. */
-const micros = (milliseconds: number): number => int(Math.round(milliseconds * 1000))
+const micros = (milliseconds: number): string => int(Math.round(milliseconds * 1000))
 
 function costLines(lines: readonly CostLine[]): string {
   let json = '['
   for (let index = 0; index < lines.length; index++) {
     const line = lines[index]
     if (line === undefined) continue
-    json += `${index === 0 ? '' : ','}${text(line.item)},${Number.isFinite(line.units) ? line.units : 0},${int(line.cost)}`
+    json += `${index === 0 ? '' : ','}${text(line.item)},${Number.isFinite(line.units) ? decimal(line.units) : 0},${int(line.cost)}`
   }
   return `${json}]`
 }

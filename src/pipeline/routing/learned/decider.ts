@@ -100,6 +100,7 @@ export class Decider {
     const places = Array.from(this.#order.subarray(0, length))
     if (choice.reason === 'cascade') cheapestFirst(places, scores)
     if (preference !== undefined) preferFirst(places, choice.index, preference, set)
+    const recorded = this.#services.loop.keeps()
     const decision = asDecision({
       policy,
       artifact,
@@ -110,7 +111,8 @@ export class Decider {
       choice,
       reading,
       assigned,
-      keepsFeatures: this.#services.keepsFeatures,
+      recorded,
+      keepsFeatures: recorded || this.#services.log !== undefined,
       started,
     })
     if (assigned?.shadow !== undefined) this.#shadowLater(decision, assigned.shadow, question, context, goal)

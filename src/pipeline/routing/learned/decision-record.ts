@@ -28,18 +28,21 @@ interface Decided {
   readonly choice: Choice
   readonly reading: Reading
   readonly assigned: Assignment | undefined
+  /** The loop writes it down. */
+  readonly recorded: boolean
+  /** The features of the prompt go with it. */
   readonly keepsFeatures: boolean
   readonly started: number
 }
 
 /** The reused buffers of a decision → a record that stays. The only thing a decision allocates for keeps. */
 export function asDecision(decided: Decided): RoutingDecision {
-  const { policy, artifact, scores, set, lead, goal, choice, reading, assigned, keepsFeatures } = decided
-  const candidates: ScoredCandidate[] = []
+  const { policy, artifact, scores, set, lead, goal, choice, reading, assigned, recorded, keepsFeatures } = decided
+  const candidates = new Array<ScoredCandidate>(scores.count)
   for (let i = 0; i < scores.count; i++) {
     const removedBy = scores.removedBy(i)
     const latency = scores.latency[i] as number
-    candidates.push({
+    candidates[i] = {
       model: scores.names[i] as string,
       deployment: (lead[i]?.deployment ?? set.arms[i]?.deployments[0])?.id ?? '',
       quality: scores.quality[i] as number,
@@ -47,8 +50,8 @@ export function asDecision(decided: Decided): RoutingDecision {
       cost: scores.cost[i] as number,
       latency: Number.isNaN(latency) ? undefined : latency,
       utility: scores.utility[i] as number,
-      ...(removedBy === undefined ? {} : { removedBy }),
-    })
+      removedBy,
+    }
   }
   return {
     strategy: choice.strategy,
@@ -64,6 +67,8 @@ export function asDecision(decided: Decided): RoutingDecision {
     cluster: reading.cluster,
     artifact: artifact?.id.slice(0, 12),
     policy: policy.hash,
+    recorded,
+    ...(assigned?.shadow === undefined ? {} : { shadowed: assigned.shadow.id.slice(0, 12) }),
     ...(assigned?.assignment === undefined ? {} : { assignment: assigned.assignment }),
     ...(keepsFeatures && reading.features !== undefined ? { features: encoded(reading.features) } : {}),
     microseconds: Math.round((performance.now() - decided.started) * 1000),

@@ -35,11 +35,6 @@ export class LearnedServices {
   log: DecisionLog | undefined
   readonly #targets = new Map<string, Targets>()
 
-  /** Somebody keeps decisions: they then carry the features of the prompt. */
-  get keepsFeatures(): boolean {
-    return this.log !== undefined || this.loop !== noLoop
-  }
-
   /** Ends what watches and writes. */
   async close(): Promise<void> {
     this.artifacts.close()

@@ -1,4 +1,3 @@
-import { noLoop } from '../../../learning/rollout/port.ts'
 import type { Call } from '../../call.ts'
 import type { Ranking, Routed, RoutingContext } from '../types.ts'
 import { decisionEvent } from './decision-event.ts'
@@ -15,7 +14,7 @@ export function noteDecision(
   if (call.routed !== undefined || learned === undefined || context === undefined) return
   call.routed = { ranking, context }
   const { loop } = learned
-  if (loop === noLoop) return
+  if (ranking.decision.recorded !== true) return
   loop.decided(ranking.decision, {
     recordId: call.recordId,
     callId: call.id,
@@ -50,7 +49,7 @@ export function settleDecision(
     learned.log.record(decisionEvent(call, { decision, router, answering, cost, duration }))
   }
   const { loop } = learned
-  if (loop === noLoop) return
+  if (ranking.decision.recorded !== true) return
   const share = loop.captureShare(identity.metadata)
   if (share > 0) {
     const { text, system } = context.prompt
