@@ -62,19 +62,21 @@ export interface RoutingDecision {
   /** Of the route's settings: a hash. */
   readonly policy: string
   /** Artifact that is asked as a shadow, as `artifact`. */
-  readonly shadowed?: string
+  readonly shadowed?: string | undefined
   /** What it would have chosen. Comes when the call is on its way. */
-  shadow?: {
-    readonly artifact: string
-    readonly chosen: string
-    readonly quality: number
-    readonly cost: number
-  }
+  shadow?:
+    | {
+        readonly artifact: string
+        readonly chosen: string
+        readonly quality: number
+        readonly cost: number
+      }
+    | undefined
   /** Set where an experiment or rollout assigned the call. */
-  readonly assignment?: { readonly experiment: string; readonly arm: string }
+  readonly assignment?: { readonly experiment: string; readonly arm: string } | undefined
   /** Written down for learning: beyond `decisions_per_second` not all are. */
   readonly recorded?: boolean
   /** Features of the prompt (float32, base64): never words. */
-  readonly features?: string
+  readonly features?: string | undefined
   readonly microseconds: number
 }

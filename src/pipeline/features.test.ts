@@ -25,14 +25,18 @@ describe('callFeatures', () => {
     const image = [{ type: 'image_url', image_url: { url: 'data:image/png;base64,aGk=' } }]
     const audio = [{ type: 'input_audio', input_audio: { data: 'aGk=', format: 'wav' } }]
     const none = { tools: false, vision: false, jsonSchema: false, audio: false }
-    expect(featuresOf(user('hi')).needs).toEqual(none)
-    expect(featuresOf({ ...user('hi'), tools: [], response_format: { type: 'json_object' } }).needs).toEqual(none)
-    expect(featuresOf({ ...user('hi'), tools: [{ type: 'function' }] }).needs).toEqual({ ...none, tools: true })
-    expect(featuresOf(user(image)).needs).toEqual({ ...none, vision: true })
-    expect(featuresOf(user([{ type: 'image', source: {} }])).needs).toEqual({ ...none, vision: true })
-    expect(featuresOf(user(audio)).needs).toEqual({ ...none, audio: true })
+    const needsOf = (body: Parameters<typeof featuresOf>[0]) => {
+      const { tools, vision, jsonSchema, audio } = featuresOf(body).needs
+      return { tools, vision, jsonSchema, audio }
+    }
+    expect(needsOf(user('hi'))).toEqual(none)
+    expect(needsOf({ ...user('hi'), tools: [], response_format: { type: 'json_object' } })).toEqual(none)
+    expect(needsOf({ ...user('hi'), tools: [{ type: 'function' }] })).toEqual({ ...none, tools: true })
+    expect(needsOf(user(image))).toEqual({ ...none, vision: true })
+    expect(needsOf(user([{ type: 'image', source: {} }]))).toEqual({ ...none, vision: true })
+    expect(needsOf(user(audio))).toEqual({ ...none, audio: true })
     const schema = { response_format: { type: 'json_schema', json_schema: {} } }
-    expect(featuresOf({ ...user('hi'), ...schema }).needs).toEqual({ ...none, jsonSchema: true })
+    expect(needsOf({ ...user('hi'), ...schema })).toEqual({ ...none, jsonSchema: true })
   })
 
   it('take no word of the prompt for a need', () => {

@@ -71,22 +71,41 @@ class LazyFeatures implements CallFeatures {
   }
 
   get needs(): CallFeatures['needs'] {
-    if (this.#needs === undefined) {
-      const { json, text } = this.#request
-      const format = json['response_format'] as { type?: unknown } | null | undefined
-      this.#needs = {
-        tools: Array.isArray(json['tools']) && json['tools'].length > 0,
-        vision: text.includes('"image_url"') || text.includes('"type":"image"'),
-        jsonSchema: format?.type === 'json_schema',
-        audio: text.includes('"input_audio"'),
-      }
-    }
+    this.#needs ??= new Needs(this.#request)
     return this.#needs
   }
 
   get prefixHash(): number | undefined {
     if (this.#prefix === null) this.#prefix = this.#affinity ? prefixHash(this.#request.json) : undefined
     return this.#prefix
+  }
+}
+
+/** Looked for only where a model is known to lack it. */
+class Needs {
+  readonly #request: NativeRequest
+
+  constructor(request: NativeRequest) {
+    this.#request = request
+  }
+
+  get tools(): boolean {
+    const tools = this.#request.json['tools']
+    return Array.isArray(tools) && tools.length > 0
+  }
+
+  get vision(): boolean {
+    const { text } = this.#request
+    return text.includes('"image_url"') || text.includes('"type":"image"')
+  }
+
+  get jsonSchema(): boolean {
+    const format = this.#request.json['response_format'] as { type?: unknown } | null | undefined
+    return format?.type === 'json_schema'
+  }
+
+  get audio(): boolean {
+    return this.#request.text.includes('"input_audio"')
   }
 }
 

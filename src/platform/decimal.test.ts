@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { decimal, toThousandths } from './decimal.ts'
+import { decimal, toHundredths, toThousandths, toThreeDigits } from './decimal.ts'
 
 it('writes three decimals', () => {
   expect([0, 0.0004, 0.0006, 1, 1.5, 12.3456, 999.9996, 86_400_000.001].map(toThousandths)).toEqual([
@@ -45,4 +45,31 @@ it('writes numbers as String does', () => {
     expect(decimal(value)).toBe(String(value))
   }
   fc.assert(fc.property(fc.maxSafeNat(), value => decimal(value) === String(value)))
+})
+
+it('writes two decimals', () => {
+  expect([0, 0.004, 0.005, 0.714, 1, 12.999].map(toHundredths)).toEqual([
+    '0.00',
+    '0.00',
+    '0.01',
+    '0.71',
+    '1.00',
+    '13.00',
+  ])
+})
+
+it('writes three significant digits as toPrecision does, but for what lies exactly between two', () => {
+  for (const value of [0, 1e-9, 1e-6, 1.234e-6, 0.000123456, 0.00999, 0.1, 0.9989, 0.9999, 1, 12.3]) {
+    expect(toThreeDigits(value)).toBe(value.toPrecision(3))
+  }
+  fc.assert(
+    fc.property(fc.double({ min: 1e-8, max: 2, noNaN: true }), value => {
+      const [own, exact] = [toThreeDigits(value), value.toPrecision(3)]
+      return (
+        own === exact ||
+        (own.length === exact.length && Math.abs(Number(own) - value) <= Math.abs(Number(exact) - value) * 1.000001)
+      )
+    }),
+    { numRuns: 2000 },
+  )
 })

@@ -27,3 +27,25 @@ export function toThousandths(value: number): string {
   const whole = Math.floor(thousandths / 1000)
   return `${decimal(whole)}.${threeDigits[thousandths - whole * 1000]}`
 }
+
+/** The same with two. */
+export function toHundredths(value: number): string {
+  const hundredths = Math.round(value * 100)
+  const whole = Math.floor(hundredths / 100)
+  return `${decimal(whole)}.${threeDigits[hundredths - whole * 100]?.slice(1)}`
+}
+
+/** Three significant digits, as `toPrecision(3)` writes them; from a millionth to one by multiplying, else by it. */
+export function toThreeDigits(value: number): string {
+  if (!(value >= 1e-6 && value < 0.999)) return value.toPrecision(3)
+  let places = 3
+  let scaled = value * 1000
+  while (scaled < 99.95) {
+    scaled *= 10
+    places++
+  }
+  const digits = decimal(Math.round(scaled))
+  return digits.length > 3 ? value.toPrecision(3) : `0.${zeros.slice(0, places - 3)}${digits}`
+}
+
+const zeros = '000000'

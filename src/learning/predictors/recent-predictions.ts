@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { hashText } from '../../platform/text-hash.ts'
 import type { Method, Prediction, TrainedRouter } from '../predictor.ts'
 import type { Prompt, PromptShape } from '../prompt.ts'
 
@@ -16,16 +17,16 @@ const maxAge = 60_000
 
 /**
  * What an artifact said of prompts that come again and again: probes, templates without variables, retries. The same
- * prompt gives the same prediction, so a third one is only looked up. Of a prompt that came once its words are kept, for a
- * minute and in memory alone.
+ * prompt gives the same prediction, so a third one is only looked up. Words are kept of prompts that came twice, for a minute
+ * and in memory alone.
  */
 export class RecentPredictions {
   readonly #router: TrainedRouter
   readonly #scratch: Prediction
-  readonly #recent = new LRUCache<string, Recent | 'once'>({
+  readonly #recent = new LRUCache<number, Recent | 'once'>({
     max: maxPrompts,
     maxSize: maxCharacters,
-    sizeCalculation: (_, text) => text.length + 1,
+    sizeCalculation: value => (value === 'once' ? 1 : value.prompt.text.length + 1),
     ttl: maxAge,
     ttlResolution: 1000,
     ttlAutopurge: true,
@@ -39,23 +40,24 @@ export class RecentPredictions {
   /** To be read before the next call of this, and not to be changed. */
   predict(prompt: Prompt, method: Method): Prediction {
     const { text } = prompt
-    const found = this.#recent.get(text)
+    const hash = hashText(text)
+    const found = this.#recent.get(hash)
     if (typeof found === 'object' && found.method === method && alike(found.prompt, prompt)) return found.prediction
     if (found === undefined) {
-      this.#recent.set(text, 'once')
+      this.#recent.set(hash, 'once')
       this.#router.predict(prompt, method, this.#scratch)
       return this.#scratch
     }
     const prediction = this.#router.prediction()
     this.#router.predict(prompt, method, prediction)
-    this.#recent.set(text, { prompt, method, prediction })
+    this.#recent.set(hash, { prompt, method, prediction })
     return prediction
   }
 }
 
-/** All that a prediction depends on beside the text. */
+/** The same in all that a prediction depends on. */
 function alike(a: Prompt, b: Prompt): boolean {
-  return a.system === b.system && shapeFacts.every(fact => a.shape[fact] === b.shape[fact])
+  return a.text === b.text && a.system === b.system && shapeFacts.every(fact => a.shape[fact] === b.shape[fact])
 }
 
 const shapeFacts = Object.keys({

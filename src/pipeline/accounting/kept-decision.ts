@@ -36,10 +36,12 @@ export class KeptDecision {
     this.#whole = more ? decision : undefined
     if (more) return
     const count = candidates.length
-    if (this.#numbers.length !== count * perCandidate) this.#numbers = new Float64Array(count * perCandidate)
-    this.#models.length = count
-    this.#deployments.length = count
-    this.#removed.length = count
+    if (this.#models.length !== count) {
+      this.#numbers = new Float64Array(count * perCandidate)
+      this.#models.length = count
+      this.#deployments.length = count
+      this.#removed.length = count
+    }
     const numbers = this.#numbers
     for (let i = 0; i < count; i++) {
       const candidate = candidates[i] as ScoredCandidate

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { limitLines, tellsPlainLimits } from '../../governance/limits/limit-headers.ts'
 import type { RoutingDecision } from '../../learning/decision.ts'
-import { toThousandths } from '../../platform/decimal.ts'
+import { toThousandths, toThreeDigits } from '../../platform/decimal.ts'
 import { formatNanoDollars } from '../../platform/money.ts'
 import { version } from '../../platform/version.ts'
 import type { Call } from '../call.ts'
@@ -112,16 +112,28 @@ export function responseHead(
   return upstream === undefined ? head : head + repeatedLines(call, upstream)
 }
 
+let lastLambda = Number.NaN
+let lastLambdaText = ''
+
+/** Calls of a route mostly share it. */
+function lambdaText(lambda: number): string {
+  if (lambda !== lastLambda) {
+    lastLambda = lambda
+    lastLambdaText = lambda.toPrecision(3)
+  }
+  return lastLambdaText
+}
+
 /** Who decided, by what, and what was expected of the model that answers; the rest is told by the explain endpoint. */
 function decisionLines(decision: RoutingDecision, answering: string | undefined): string {
   const { artifact, strategy, candidates, chosen, lambda, because } = decision
   const router = artifact === undefined ? strategy : `${strategy}@${artifact}`
-  const lines = `${headerLine('x-routeiq-reason', because)}${headerLine('x-routeiq-router', router)}x-routeiq-lambda: ${lambda.toPrecision(3)}\r\n`
+  const lines = `${headerLine('x-routeiq-reason', because)}${headerLine('x-routeiq-router', router)}x-routeiq-lambda: ${lambdaText(lambda)}\r\n`
   const model = answering ?? chosen
   const expected = candidates.find(candidate => candidate.model === model)
   if (expected === undefined) return lines
-  const cost = Number.isNaN(expected.cost) ? 'unpriced' : expected.cost.toPrecision(3)
-  return `${lines}x-routeiq-quality: ${expected.quality.toFixed(3)}\r\nx-routeiq-cost: ${cost}\r\n`
+  const cost = Number.isNaN(expected.cost) ? 'unpriced' : toThreeDigits(expected.cost)
+  return `${lines}x-routeiq-quality: ${toThousandths(expected.quality)}\r\nx-routeiq-cost: ${cost}\r\n`
 }
 
 /** What is left of every limit. */

@@ -83,10 +83,10 @@ function fitsContext({ target }: Deployment, features: CallFeatures): boolean {
 /** Only what is known not to be supported counts against a model: the price map does not know everything. */
 function supports({ target }: Deployment, needs: CallFeatures['needs']): boolean {
   const known = target.capabilities
-  if (needs.tools && known.functionCalling === false) return false
-  if (needs.vision && known.vision === false) return false
-  if (needs.audio && known.audioInput === false) return false
-  return !(needs.jsonSchema && known.responseSchema === false && known.nativeStructuredOutput !== true)
+  if (known.functionCalling === false && needs.tools) return false
+  if (known.vision === false && needs.vision) return false
+  if (known.audioInput === false && needs.audio) return false
+  return !(known.responseSchema === false && known.nativeStructuredOutput !== true && needs.jsonSchema)
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Counter, Histogram, MetricsRegistry } from './metrics.ts'
+import type { Counter, CounterSeries, Histogram, HistogramSeries, MetricsRegistry } from './metrics.ts'
 
 /** Upper edges of decision times, seconds: a decision should take a quarter of a millisecond. */
 const edges = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025]
@@ -10,6 +10,11 @@ export class LearnedMetrics {
   readonly #seconds: Histogram
   readonly #artifacts: Counter
   readonly #dropped: Counter
+  /** Handles by strategy and reason: both are few, and known when the configuration is compiled. */
+  readonly #known = new Map<
+    string,
+    { readonly seconds: HistogramSeries; readonly reasons: Map<string, CounterSeries> }
+  >()
 
   constructor(registry: MetricsRegistry) {
     this.#decisions = registry.counter('routeiq_learned_decisions_total', 'Calls decided by a learned route.', [
@@ -35,8 +40,18 @@ export class LearnedMetrics {
   }
 
   decided(strategy: string, reason: string, microseconds: number): void {
-    this.#decisions.labels(strategy, reason).inc()
-    this.#seconds.labels(strategy).observe(microseconds / 1e6)
+    let known = this.#known.get(strategy)
+    if (known === undefined) {
+      known = { seconds: this.#seconds.labels(strategy), reasons: new Map() }
+      this.#known.set(strategy, known)
+    }
+    let decisions = known.reasons.get(reason)
+    if (decisions === undefined) {
+      decisions = this.#decisions.labels(strategy, reason)
+      known.reasons.set(reason, decisions)
+    }
+    decisions.inc()
+    known.seconds.observe(microseconds / 1e6)
   }
 
   passedOver(strategy: string, cause: string): void {

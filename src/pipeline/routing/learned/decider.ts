@@ -23,6 +23,7 @@ import { removeUnavailable } from './remove-unavailable.ts'
 import type { RoutePolicy } from './route-policy.ts'
 import { type Reading, scoreCall } from './score-call.ts'
 import { applySession, sessionOf } from './sessions.ts'
+import type { Targets } from './targets.ts'
 
 /** Models of one pool; more are not looked at (pools of four to six are best, see docs). */
 const maxArms = 64
@@ -36,6 +37,7 @@ export class Decider {
   readonly #services: LearnedServices
   readonly #strategyOf: (name: string) => Strategy | undefined
   readonly #sets = new WeakMap<ModelGroup, Map<string, ArmSet>>()
+  readonly #targets = new WeakMap<ModelGroup, Targets>()
   readonly #scores = new Scores(maxArms)
   readonly #order = new Int32Array(maxArms)
   /** LinUCB's, per candidate. */
@@ -87,7 +89,7 @@ export class Decider {
     applySession(scores, set, session, context, policy, this.#services)
     const left = constrain(scores, boundsOf(policy, context, set, scores))
     if (left === 0) throw noModelFits(group, scores, question)
-    const targets = this.#services.targetsOf(`${policy.hash}/${group.name}`)
+    const targets = this.#targetsOf(group)
     targets.add(scores)
     const goal = goalOf(policy, context, set, artifact, targets)
     computeUtility(scores, goal)
@@ -97,7 +99,8 @@ export class Decider {
     if (policy.chooses !== 'thompson' && !linear) removeDominated(scores)
     const choice = this.#choose(question, goal, session, preference, assigned, other, artifact, set)
     const length = order(scores, choice.index, this.#order)
-    const places = Array.from(this.#order.subarray(0, length))
+    const places = new Array<number>(length)
+    for (let i = 0; i < length; i++) places[i] = this.#order[i] as number
     if (choice.reason === 'cascade') cheapestFirst(places, scores)
     if (preference !== undefined) preferFirst(places, choice.index, preference, set)
     const recorded = this.#services.loop.keeps()
@@ -295,6 +298,15 @@ export class Decider {
       quality: scores.quality[chosen] as number,
       cost: scores.cost[chosen] as number,
     }
+  }
+
+  #targetsOf(group: ModelGroup): Targets {
+    let targets = this.#targets.get(group)
+    if (targets === undefined) {
+      targets = this.#services.targetsOf(`${this.#policy.hash}/${group.name}`)
+      this.#targets.set(group, targets)
+    }
+    return targets
   }
 
   #setOf(group: ModelGroup, artifact: TrainedRouter | undefined): ArmSet {

@@ -3,6 +3,7 @@ import type { Goal } from '../../../learning/objective/choose.ts'
 import type { Scores } from '../../../learning/objective/scores.ts'
 import type { TrainedRouter } from '../../../learning/predictor.ts'
 import type { Assignment } from '../../../learning/rollout/port.ts'
+import { toHundredths } from '../../../platform/decimal.ts'
 import type { Candidate } from '../types.ts'
 import type { ArmSet } from './arm-set.ts'
 import type { RoutePolicy } from './route-policy.ts'
@@ -68,9 +69,10 @@ export function asDecision(decided: Decided): RoutingDecision {
     artifact: artifact?.id.slice(0, 12),
     policy: policy.hash,
     recorded,
-    ...(assigned?.shadow === undefined ? {} : { shadowed: assigned.shadow.id.slice(0, 12) }),
-    ...(assigned?.assignment === undefined ? {} : { assignment: assigned.assignment }),
-    ...(keepsFeatures && reading.features !== undefined ? { features: encoded(reading.features) } : {}),
+    shadowed: assigned?.shadow?.id.slice(0, 12),
+    assignment: assigned?.assignment,
+    features: keepsFeatures && reading.features !== undefined ? encoded(reading.features) : undefined,
+    shadow: undefined,
     microseconds: Math.round((performance.now() - decided.started) * 1000),
   }
 }
@@ -82,8 +84,10 @@ function withNumbers({ because, index }: Choice, scores: Scores): string {
     if (i === index || (scores.removed[i] !== 0 && scores.removedBy(i) !== 'dominated')) continue
     if (other < 0 || (scores.utility[i] as number) > (scores.utility[other] as number)) other = i
   }
-  const own = (scores.quality[index] as number).toFixed(2)
-  return other < 0 ? `${because}, ${own}` : `${because}, ${own} against ${(scores.quality[other] as number).toFixed(2)}`
+  const own = toHundredths(scores.quality[index] as number)
+  return other < 0
+    ? `${because}, ${own}`
+    : `${because}, ${own} against ${toHundredths(scores.quality[other] as number)}`
 }
 
 const encoded = (features: Float32Array): string =>

@@ -42,19 +42,19 @@ export class LearnedRanking implements Ranking {
     this.#order = order
     this.#inner = inner
     this.#open = open
+    const byArm = this.#byArm(kept)
     const ranked: Candidate[] = []
     let interchangeable = 0
     for (const arm of order) {
-      const own = kept.filter(candidate => this.#isOf(arm, candidate.deployment))
-      if (own.length === 0) continue
-      if (own.length === 1) ranked.push(own[0] as Candidate)
-      else {
+      const own = byArm[arm]
+      if (own === undefined) continue
+      if (Array.isArray(own)) {
         for (const tier of own.some(hasOrder) ? tiers(own) : [own]) {
           const sorted = inner.rank(tier, features, random)
           if (ranked.length === 0) interchangeable = inner.interchangeable(sorted, features)
           ranked.push(...sorted)
         }
-      }
+      } else ranked.push(own)
       if (interchangeable === 0) interchangeable = 1
     }
     this.ranked = ranked
@@ -80,8 +80,19 @@ export class LearnedRanking implements Ranking {
     return place === undefined ? undefined : this.#set.arms[place]?.name
   }
 
-  #isOf(arm: number, deployment: Deployment): boolean {
-    return this.#set.byDeployment.get(deployment.id) === arm && (this.#open === undefined || this.#open(deployment))
+  /** Candidates by the place of their model: most models have one deployment. */
+  #byArm(kept: readonly Candidate[]): (Candidate | Candidate[] | undefined)[] {
+    const byArm = new Array<Candidate | Candidate[] | undefined>(this.#set.arms.length)
+    for (const candidate of kept) {
+      if (this.#open?.(candidate.deployment) === false) continue
+      const arm = this.#set.byDeployment.get(candidate.deployment.id)
+      if (arm === undefined) continue
+      const others = byArm[arm]
+      if (others === undefined) byArm[arm] = candidate
+      else if (Array.isArray(others)) others.push(candidate)
+      else byArm[arm] = [others, candidate]
+    }
+    return byArm
   }
 }
 

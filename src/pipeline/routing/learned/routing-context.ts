@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Prompt } from '../../../learning/prompt.ts'
+import { hashText, mixHashes } from '../../../platform/text-hash.ts'
 import type { Ranking, RoutingContext } from '../types.ts'
 import type { RoutingOverrides } from './overrides.ts'
 import { requestPrompt } from './request-prompt.ts'
@@ -73,34 +74,29 @@ export class CallContext implements RoutingContext {
     const { json, keyHash } = this.#source
     const { session } = this
     // Sessions of two callers are two sessions, whatever they call them.
-    if (session !== undefined) return hashText(session, hashText(keyHash, 1))
-    let hash = hashText(this.prompt.system, hashText(keyHash, 2))
+    if (session !== undefined) return mixHashes(keyOf(keyHash), hashText(session))
+    const { system } = this.prompt
+    let hash = mixHashes(keyOf(keyHash) + 1, system === '' ? 0 : hashText(system))
     const messages = json['messages']
     if (!Array.isArray(messages)) return hash
     for (const message of messages) {
       const { role, content } = (message ?? {}) as { role?: unknown; content?: unknown }
       if (role !== 'user') continue
-      hash = hashText(typeof content === 'string' ? content : JSON.stringify(content ?? null), hash)
+      hash = mixHashes(hash, hashText(typeof content === 'string' ? content : JSON.stringify(content ?? null)))
       break
     }
     return hash
   }
 }
 
-/** Characters that count; the length counts as well. */
-const hashed = 2048
+let lastKey = ''
+let lastKeyHash = 0
 
-/** 53 bits by two 32-bit FNV lanes: few enough collisions for any number of sessions a process will see. */
-export function hashText(text: string, seed: number): number {
-  let a = (0x811c9dc5 ^ seed) >>> 0
-  let b = (0x9e3779b1 ^ (seed / 4_294_967_296) ^ text.length) >>> 0
-  const length = Math.min(text.length, hashed)
-  // Two characters at a time: half the work, for every call of a learned route.
-  for (let i = 0; i < length; i += 2) {
-    const pair = text.charCodeAt(i) | ((i + 1 < length ? text.charCodeAt(i + 1) : 0) << 16)
-    a = Math.imul(a ^ pair, 0x01000193)
-    a ^= a >>> 15
-    b = Math.imul(b ^ pair, 0x85ebca6b) ^ (b >>> 13)
+/** Most calls in a row are of few keys, and a key is 64 characters. */
+function keyOf(key: string): number {
+  if (key !== lastKey) {
+    lastKey = key
+    lastKeyHash = hashText(key)
   }
-  return ((a >>> 0) & 0x1fffff) * 4_294_967_296 + (b >>> 0)
+  return lastKeyHash
 }

@@ -1,4 +1,4 @@
-import { hashText } from './routing-context.ts'
+import { hashText } from '../../../platform/text-hash.ts'
 
 /** Conversations remembered per process; the least lately used of eight neighbours gives way. */
 const slots = 16_384
@@ -49,4 +49,4 @@ export class SessionMemory {
 
 const firstSlot = (conversation: number): number => (conversation % (slots / neighbours)) * neighbours
 
-export const modelHash = (name: string): number => hashText(name, 7) || 1
+export const modelHash = (name: string): number => hashText(name) || 1
