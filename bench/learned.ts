@@ -93,7 +93,13 @@ function isCurrent(path: string): boolean {
  * @param path of the artifact; undefined: one is put into force later
  * @param fault what the upstream shall do (`test/upstream/fault.ts`)
  */
-export function learnedConfig(upstream: string, key: string, path?: string, fault?: string): string {
+export function learnedConfig(
+  upstream: string,
+  key: string,
+  path?: string,
+  fault?: string,
+  strategy = 'routeiq-auto',
+): string {
   return stringify({
     model_list: benchModels.map(({ id, input, output }) => ({
       model_name: 'gpt-4o-mini',
@@ -108,7 +114,7 @@ export function learnedConfig(upstream: string, key: string, path?: string, faul
       model_info: { id },
     })),
     router_settings: {
-      routing_strategy: 'routeiq-auto',
+      routing_strategy: strategy,
       ...(path === undefined ? {} : { routing_strategy_args: { model_path: path } }),
       num_retries: 2,
     },

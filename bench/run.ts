@@ -41,6 +41,7 @@ const order: SubjectId[] = [
   'nginx',
   'bare-relay',
   'gateway',
+  'four-models',
   'routeiq-auto',
   'governed',
   'governed-redis',

@@ -15,6 +15,7 @@ export type SubjectId =
   | 'bare-relay'
   | 'gateway'
   | 'gateway-2'
+  | 'four-models'
   | 'routeiq-auto'
   | 'governed'
   | 'governed-redis'
@@ -54,7 +55,8 @@ export const subjectNames: Record<SubjectId, string> = {
   'bare-relay': 'bare node:http + undici relay',
   gateway: 'this gateway, 1 worker',
   'gateway-2': 'this gateway, 2 workers',
-  'routeiq-auto': 'this gateway, every call decided by routeiq-auto',
+  'four-models': 'this gateway, four models drawn by simple-shuffle',
+  'routeiq-auto': 'the same four, every call decided by routeiq-auto',
   governed: 'this gateway, key of team and user, all limits, ledger',
   'governed-redis': 'the same with its limits in Redis',
   portkey: 'Portkey gateway, as npm installs it',
@@ -126,11 +128,14 @@ export async function startSubject(id: SubjectId, context: SubjectContext, cores
       if (id === 'gateway-2') args.push('--num_workers', '2')
       return started(id, port, auth(key), [...command, ...args], id === 'gateway-2' ? layout.two : one, folder)
     }
+    case 'four-models':
     case 'routeiq-auto': {
       const port = await freePort()
       const key = 'sk-bench-master'
       const config = join(folder, `${id}.yaml`)
-      writeFileSync(config, learnedConfig(upstream, key, await benchArtifactPath()))
+      const learned = id === 'routeiq-auto'
+      const path = learned ? await benchArtifactPath() : undefined
+      writeFileSync(config, learnedConfig(upstream, key, path, undefined, learned ? 'routeiq-auto' : 'simple-shuffle'))
       const args = ['--config', config, '--port', String(port), '--host', '127.0.0.1']
       return started(id, port, auth(key), [...gatewayCommand(context.sources), ...args], one, folder)
     }
