@@ -90,6 +90,30 @@ describe('a record as a line', () => {
     })
   })
 
+  it('is its own, whatever the calls of the same caller before it were', () => {
+    const { caller } = record()
+    const field = fc.constantFrom('a', 'b', undefined)
+    const end = fc.record({
+      route: fc.constantFrom('/v1/a', '/v1/b'),
+      operation: fc.constantFrom('chat', 'embeddings'),
+      status: fc.constantFrom(200, 429),
+      error: field,
+      model: fc.constantFrom('m', 'n'),
+      modelGroup: field,
+      deploymentId: field,
+      provider: field,
+      upstreamModel: field,
+    })
+    fc.assert(
+      fc.property(fc.array(end, { minLength: 2, maxLength: 12 }), ends => {
+        for (const one of ends) {
+          const made: SpendRecord = { ...record(), ...one, caller }
+          expect(there(encodeRecord(made))).toEqual(made)
+        }
+      }),
+    )
+  })
+
   it('bounds what callers invent', () => {
     const circular: Record<string, unknown> = {}
     circular['self'] = circular
