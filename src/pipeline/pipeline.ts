@@ -105,7 +105,7 @@ function answered(gateway: Gateway, call: Call, outcome: Extract<Outcome, { kind
   call.kept?.add(outcome.body)
   settle(gateway, call, cost => {
     const type = call.stream ? 'text/event-stream; charset=utf-8' : 'application/json'
-    sendBody(call.response, 200, responseHead(call, type, outcome.headers, cost), outcome.body)
+    sendBody(call.response, 200, responseHead(call, type, outcome.headers, cost), outcome.body, outcome.oneByte)
     closeIfUnread(call.response, longestSilence(call))
   })
 }

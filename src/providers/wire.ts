@@ -104,6 +104,8 @@ export interface UpstreamRequest {
 export interface NativeRequest {
   readonly json: Record<string, unknown>
   readonly text: string
+  /** The text as it came, where all of it is ASCII. */
+  readonly bytes?: Buffer | undefined
   /** Caller's headers that belong to the dialect and may travel on (`anthropic-beta`, `anthropic-version`). */
   readonly headers: Readonly<Record<string, string>>
 }

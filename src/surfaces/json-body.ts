@@ -6,6 +6,8 @@ import { readBody } from './read-body.ts'
 export interface JsonBody {
   readonly json: Record<string, unknown>
   readonly text: string
+  /** As they came, where all are ASCII: what is sent on unchanged need not be encoded. */
+  readonly bytes: Buffer | undefined
 }
 
 type Read = (error: Error | null, body?: JsonBody) => void
@@ -27,10 +29,10 @@ export function mayBeJson(headers: IncomingHttpHeaders): boolean {
  * @param done called once; GatewayError `request_too_large`, `invalid_json` or `invalid_request`
  */
 export function readJson(payload: IncomingMessage, limit: number, done: Read): void {
-  readBody(payload, limit, (error, text) => (error === null ? parseBody(text, done) : done(error)))
+  readBody(payload, limit, (error, text, bytes) => (error === null ? parseBody(text, bytes, done) : done(error)))
 }
 
-function parseBody(text: string, done: Read): void {
+function parseBody(text: string, bytes: Buffer | undefined, done: Read): void {
   // No body, whatever its announced type: routes that need one say so themselves.
   if (text === '') {
     done(null, undefined)
@@ -48,7 +50,7 @@ function parseBody(text: string, done: Read): void {
     done(new GatewayError('invalid_request', 'The request body must be a JSON object.'))
     return
   }
-  done(null, { json: json as Record<string, unknown>, text })
+  done(null, { json: json as Record<string, unknown>, text, bytes })
 }
 
 /** The parser quotes the text around the fault; callers may have secrets there, so only the position is kept. */

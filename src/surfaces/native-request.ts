@@ -3,8 +3,8 @@ import type { NativeRequest } from '../providers/wire.ts'
 import type { JsonBody } from './json-body.ts'
 
 /** The parsed body with those of the caller's headers that belong to its dialect. */
-export function nativeRequest({ headers }: IncomingMessage, { json, text }: JsonBody): NativeRequest {
-  return { json, text, headers: dialectHeaders(headers) }
+export function nativeRequest({ headers }: IncomingMessage, { json, text, bytes }: JsonBody): NativeRequest {
+  return { json, text, bytes, headers: dialectHeaders(headers) }
 }
 
 const noHeaders = {}

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer'
 import type { ServerResponse } from 'node:http'
 
 /** Milliseconds an idle connection of a caller stays open; told to callers in `Keep-Alive`. */
@@ -11,9 +12,16 @@ const oneWrite = 12 * 1024
 /**
  * Sends a complete body.
  * @param head lines, each with its end; see `responseHead`
+ * @param oneByte the body is ASCII text
  */
-export function sendBody(response: ServerResponse, status: number, head: string, body: Buffer | string): void {
-  const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+export function sendBody(
+  response: ServerResponse,
+  status: number,
+  head: string,
+  body: Buffer | string,
+  oneByte = false,
+): void {
+  const length = typeof body === 'string' && !oneByte ? Buffer.byteLength(body) : body.length
   const lines = `${head}content-length: ${length}\r\n`
   if (status !== 200 || !headWritten(response, lines)) response.writeHead(status, headerPairs(lines))
   if (typeof body === 'string') response.end(body, length === body.length ? 'latin1' : 'utf8')
@@ -31,11 +39,11 @@ export function headerPairs(lines: string): string[] {
 }
 
 /**
- * The complete answer as it is best sent: where its text has one byte per character, head and body leave in one write
- * instead of a gathered one.
+ * The complete answer as it is best sent: where all of it is ASCII, head and body leave in one write instead of a gathered
+ * one. (As many characters as bytes are no proof: each byte that is no UTF-8 is read as one character as well.)
  */
 export function bodyToSend(bytes: Buffer, text: string): Buffer | string {
-  return text.length === bytes.length && bytes.length <= oneWrite ? text : bytes
+  return bytes.length <= oneWrite && isAscii(bytes) ? text : bytes
 }
 
 /**

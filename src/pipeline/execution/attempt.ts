@@ -17,6 +17,8 @@ export type AttemptResult =
       readonly kind: 'answer'
       readonly answer: Answer
       readonly body: Buffer | string
+      /** The body is ASCII text. */
+      readonly oneByte?: boolean
       readonly headers: IncomingHttpHeaders
     }
   /** The stream was committed and has ended; `failure` is set when it ended with an error event. */
@@ -115,7 +117,7 @@ export class Attempt implements DispatchHandler {
             path: request.path,
             method: request.method,
             headers: request.headers,
-            body: request.body,
+            body: this.#leg.bytes ?? request.body,
             headersTimeout: 0,
             bodyTimeout: 0,
           },
@@ -303,7 +305,9 @@ export class Attempt implements DispatchHandler {
         )
       }
       const answer = this.#leg.answer(text)
-      this.#settle({ kind: 'answer', answer, body: answer.text ?? bodyToSend(body, text), headers: this.#headers })
+      const own = answer.text ?? bodyToSend(body, text)
+      const oneByte = answer.text === undefined && typeof own === 'string'
+      this.#settle({ kind: 'answer', answer, body: own, oneByte, headers: this.#headers })
     } catch (error) {
       this.#fail(error)
     }

@@ -88,5 +88,5 @@ function overridden({ door, request }: Call, overrides: Readonly<Record<string, 
   if (request.json['stream'] === undefined) delete json['stream']
   else json['stream'] = request.json['stream']
   door.validate(json)
-  return { ...request, json, text: JSON.stringify(json) }
+  return { ...request, json, text: JSON.stringify(json), bytes: undefined }
 }

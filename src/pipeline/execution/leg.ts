@@ -21,6 +21,8 @@ export interface Answer {
 /** How one call talks to one deployment: what to send, and how to read what comes back. */
 export interface Leg {
   readonly request: UpstreamRequest
+  /** The body of the request as it came from the caller, where it goes on unchanged. */
+  readonly bytes?: Buffer | undefined
   readonly droppedParams: readonly string[]
   /** The upstream answers in one piece though the caller streams: the answer is replayed as events. */
   readonly fakeStream: boolean
@@ -39,7 +41,8 @@ export function legFor(call: Call, deployment: Deployment, request: NativeReques
   if (wire.dialect === door.dialect && target.vendor.operations.includes(door.operation)) {
     const forwarded = wire.forward(door.operation, request, target)
     if (forwarded !== undefined) {
-      return new RelayLeg(call, deployment, forwarded)
+      const bytes = forwarded.request.body === request.text ? request.bytes : undefined
+      return new RelayLeg(call, deployment, forwarded, bytes)
     }
   }
   if (door.operation === 'embeddings') return embeddingLeg(deployment, request)
@@ -75,13 +78,15 @@ function costInUsage(call: Call, deployment: Deployment): CostInUsage | undefine
 
 class RelayLeg implements Leg {
   readonly request: UpstreamRequest
+  readonly bytes: Buffer | undefined
   readonly droppedParams: readonly string[]
   readonly fakeStream = false
   readonly #call: Call
   readonly #deployment: Deployment
   readonly #stripUsage: boolean
 
-  constructor(call: Call, deployment: Deployment, forwarded: ForwardedRequest) {
+  constructor(call: Call, deployment: Deployment, forwarded: ForwardedRequest, bytes: Buffer | undefined) {
+    this.bytes = bytes
     this.#call = call
     this.#deployment = deployment
     this.request = forwarded.request

@@ -189,7 +189,7 @@ export interface RoutePlan {
   readonly strategy: string
   /** Kept deployments in the order they will be tried; at least one. */
   readonly ranked: readonly Deployment[]
-  /** The same with the live numbers the decision was made on, copied then. */
+  /** The same with the live numbers the decision is made on; all but calls in flight are those of the moment they are read. */
   readonly candidates: readonly Candidate[]
   readonly considered: readonly Consideration[]
   /** Of a strategy that keeps one. */

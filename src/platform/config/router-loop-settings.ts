@@ -63,7 +63,7 @@ export const routerLoop = section({
   decisions: defaulted(flag, true, 'Keep routing decisions and their outcomes in the store: numbers and hashes.'),
   decisions_per_second: defaulted(
     z.number().positive(),
-    200,
+    500,
     'Decisions written in a second by one process at most; of more, as many spread evenly over it.',
   ),
   decision_retention_days: defaulted(days, 90, 'How long.', { unit: 'days' }),
