@@ -86,8 +86,11 @@ describe('a rollout', () => {
     expect(share(first, 'small')).toBeLessThan(0.5)
     // The same sessions get the same arm, however often they come.
     expect([...(await sessions(100))]).toEqual(expect.arrayContaining([...first]))
-    const canary = await decisions(`experiment=${String(id)}`)
-    expect(canary.some(({ arm, reason }) => arm === 'candidate' && reason === 'canary')).toBe(true)
+    // Decisions are written a quarter of a second later.
+    await eventually(async () => {
+      const canary = await decisions(`experiment=${String(id)}`)
+      return canary.some(({ arm, reason }) => arm === 'candidate' && reason === 'canary') ? true : undefined
+    })
     const busy = await api(gateway, 'POST', router('/rollout'), { artifact: candidate })
     expect(busy.status, busy.text).toBe(409)
     expect(await done(gateway, 'POST', router('/rollback'))).toMatchObject({ stage: 'active', active, rollout: null })
