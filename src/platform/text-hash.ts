@@ -5,7 +5,7 @@ const hashed = 4096
 /** Characters at both ends that are mixed in besides the checksum. */
 const ends = 16
 
-let lastText = ''
+let lastText: string | undefined
 let lastHash = 0
 
 /**

@@ -201,7 +201,7 @@ describe('feedback', () => {
     expect((await give(loud)).status).toBe(400)
     const id = callId(await askIn(gateway, 'loud', { key: loud }))
     let refused: number | undefined
-    for (let voice = 0; voice < 140 && refused === undefined; voice++) {
+    for (let voice = 0; voice < 600 && refused === undefined; voice++) {
       const { status } = await api(
         gateway,
         'POST',
