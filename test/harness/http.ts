@@ -38,7 +38,8 @@ export interface HttpOptions {
   readonly onEvent?: (event: StreamEvent) => void
 }
 
-const agent = new Agent({ keepAlive: true, maxSockets: 256 })
+/** Idle connections go long before the gateway closes them (75 s): whoever is a moment late would meet a closed one. */
+const agent = new Agent({ keepAlive: true, maxSockets: 256, timeout: 30_000 })
 
 /** Sends one raw request and reads the whole answer, whatever it is. Rejects only when no response head came. */
 export function send(url: string, options: HttpOptions = {}): Promise<StreamAnswer> {
