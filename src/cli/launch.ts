@@ -13,7 +13,7 @@
  *
  * - `--retain-maps-for-n-gc`: the shapes of objects that no object has at the moment of a full collection (those of request
  *   headers and bodies, when nobody calls) are forgotten after two, and with them goes all compiled code that knew them:
- *   after every pause the next thousands of calls cost half as much again.
+ *   the first seconds after every pause are a quarter dearer, and more.
  *
  * Measured with 32 connections (bench, Node 24): 114–126 MB instead of 144–290 MB after 100,000 calls, at the same speed.
  * ADR 0003.

@@ -74,7 +74,7 @@ export interface RoutingDecision {
     | undefined
   /** Set where an experiment or rollout assigned the call. */
   readonly assignment?: { readonly experiment: string; readonly arm: string } | undefined
-  /** Written down for learning: beyond `decisions_per_second` not all are. */
+  /** Written down for learning, where it is the call's first: beyond `decisions_per_second` not all are. */
   readonly recorded?: boolean
   /** Features of the prompt (float32, base64): never words. */
   readonly features?: string | undefined

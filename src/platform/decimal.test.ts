@@ -47,6 +47,17 @@ it('writes numbers as String does', () => {
   fc.assert(fc.property(fc.maxSafeNat(), value => decimal(value) === String(value)))
 })
 
+it.each([-0.004, -0.01, -12.3456, Number.NaN, Number.POSITIVE_INFINITY, 1e15, 1e21])(
+  'writes %d as JavaScript does',
+  value => {
+    expect([toThousandths(value), toHundredths(value), toThreeDigits(value)]).toEqual([
+      value.toFixed(3),
+      value.toFixed(2),
+      value.toPrecision(3),
+    ])
+  },
+)
+
 it('writes two decimals', () => {
   expect([0, 0.004, 0.005, 0.714, 1, 12.999].map(toHundredths)).toEqual([
     '0.00',

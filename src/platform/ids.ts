@@ -35,7 +35,7 @@ export function newId(epochMs = Date.now()): string {
   if (epochMs > lastMs) startMillisecond(epochMs, at)
   else if (++counter > 0xfff) startMillisecond(lastMs + 1, at)
 
-  // One call with all characters makes one flat string; joined from pairs it was nine times the memory.
+  // One call with all characters makes one flat string, where joining pairs leaves a string for every step.
   return (
     timeText +
     String.fromCharCode(

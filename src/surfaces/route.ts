@@ -81,9 +81,11 @@ export function groupsOf(route: Route): readonly RouteGroup[] {
 export const writesOf = (route: Route): boolean =>
   route.writes ?? (route.method !== 'GET' && route.permission !== 'llm' && route.permission !== 'public')
 
-/** A route as authorization sees it. @throws Error for one that does not say who may use it: such a gateway does not start. */
+/** A route as authorization sees it. @throws Error for one without permission or answer: such a gateway does not start. */
 export function guardedRoute(route: Route): ReachedRoute {
   if (route.permission === undefined) throw new Error(`route ${route.paths[0]} declares no permission`)
+  if (route.handle === undefined && route.answer === undefined)
+    throw new Error(`route ${route.paths[0]} answers nothing`)
   return {
     paths: route.paths,
     permission: route.permission,
