@@ -19,36 +19,51 @@ export interface ConfigWatch {
    */
   replace(files: readonly string[]): void
   close(): void
-  /** Settles when the files' first content is known; a change after that is never missed. */
+  /** Settles after the first look; a change after that is never missed. */
   readonly ready: Promise<void>
 }
 
 /**
- * Calls `onChange` when the content of any of the files differs from what was last seen. Directories are watched, not
- * files: an editor that saves by rename leaves the old inode behind, and Kubernetes swaps a symlink (`..data`) beside
- * the file. Events only say «look»; the content hash decides.
+ * Calls `onChange` when the content of any of the files differs from what was last seen. Events only say «look»; the
+ * content hash decides.
  */
 export function watchConfig(files: readonly string[], onChange: () => void, options: WatchOptions = {}): ConfigWatch {
+  let seen: ReadonlyMap<string, string> | undefined
+  const look = async (looked: readonly string[], outdated: () => boolean) => {
+    const now = new Map<string, string>()
+    for (const file of looked) now.set(file, await fingerprint(file))
+    if (outdated()) return
+    const before = seen
+    seen = now
+    if (before !== undefined && looked.some(file => before.get(file) !== now.get(file))) onChange()
+  }
+  return watchFiles(files, look, options)
+}
+
+/**
+ * Calls `look` at first, whenever something happened beside one of the files, and every so often without a reason; never
+ * twice at once, and not at all once closed. Directories are watched, not files: an editor that saves by rename leaves
+ * the old inode behind, and Kubernetes swaps a symlink (`..data`) beside the file. `outdated`: what a look that took its
+ * time finds is of no use any more.
+ */
+export function watchFiles(
+  files: readonly string[],
+  look: (files: readonly string[], outdated: () => boolean) => void | Promise<void>,
+  options: WatchOptions = {},
+): ConfigWatch {
   const { debounceMs = 100, pollMs = 5000, onError } = options
   let watched = files
-  let seen: ReadonlyMap<string, string> | undefined
   let watchers: FSWatcher[] = []
   let timer: NodeJS.Timeout | undefined
   let looking: Promise<void> = Promise.resolve()
   let closed = false
 
-  const look = async () => {
+  const lookNow = () => {
     const looked = watched
-    const now = new Map<string, string>()
-    for (const file of looked) now.set(file, await fingerprint(file))
-    if (closed || looked !== watched) return
-    const before = seen
-    seen = now
-    if (before !== undefined && looked.some(file => before.get(file) !== now.get(file))) onChange()
+    if (!closed) return look(looked, () => closed || looked !== watched)
   }
-  // One after another: two at once could both see the same change.
   const lookNext = () => {
-    looking = looking.then(look).catch(error => onError?.(error))
+    looking = looking.then(lookNow).catch(error => onError?.(error))
     return looking
   }
   const soon = () => {

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import type { TrainedRouter } from '../../../learning/predictor.ts'
-import { type ConfigWatch, watchConfig } from '../../../platform/config/watch.ts'
+import { type ConfigWatch, watchFiles } from '../../../platform/config/watch.ts'
 import type { ArtifactStatus } from './artifact-status.ts'
 
 /** Artifact bytes → a router. @throws Error that says what is wrong with them. */
@@ -31,13 +31,12 @@ class Shelf {
   }
 
   /** @param interval milliseconds between looks; undefined: no more */
-  watch(interval: number | undefined, onChange: () => void): void {
+  watch(interval: number | undefined, look: () => void): void {
     if (interval === this.#interval) return
     this.#interval = interval
     this.#watch?.close()
-    this.#watch = interval === undefined ? undefined : watchConfig([this.path], onChange, { pollMs: interval })
-    // The watch knows changes from its first look on; what changed before that, nobody would tell.
-    void this.#watch?.ready.then(onChange)
+    // Not only when the content has changed since the look before: what decides is what was last read here.
+    this.#watch = interval === undefined ? undefined : watchFiles([this.path], look, { pollMs: interval })
   }
 }
 
