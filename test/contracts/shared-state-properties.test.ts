@@ -27,6 +27,14 @@ interface Wanted {
 
 type Step =
   | { readonly do: 'reserve'; readonly lease: number; readonly items: readonly Wanted[]; readonly ttl: number }
+  /** So many at once that ask for the same, the last of them one that is held or was asked for already. */
+  | {
+      readonly do: 'burst'
+      readonly many: number
+      readonly twice: number
+      readonly items: readonly Wanted[]
+      readonly ttl: number
+    }
   | { readonly do: 'settle'; readonly lease: number; readonly used: readonly number[] }
   | { readonly do: 'refund'; readonly lease: number }
   | { readonly do: 'renew'; readonly lease: number; readonly ttl: number }
@@ -54,6 +62,16 @@ const items = fc.uniqueArray(wanted, { minLength: 1, selector: item => item.coun
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('reserve' as const), lease, items, ttl }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('burst' as const),
+      many: fc.integer({ min: 2, max: 9 }),
+      twice: fc.nat(8),
+      items,
+      ttl,
+    }),
+  },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('settle' as const), lease, used }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('refund' as const), lease }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('renew' as const), lease, ttl }) },
@@ -86,22 +104,29 @@ async function run(world: World, clients: readonly SharedState[], steps: readonl
   for (const [turn, step] of steps.entries()) {
     const state = clients[turn % clients.length]!
     const id = 'lease' in step ? `${base}#${step.lease}` : ''
+    const itemOf = ({ counter, amount, limit, overdraft, late }: Wanted): LeaseItem => ({
+      key: keyOf(counter),
+      window: windowOf(counter, world.now(), late),
+      amount,
+      limit,
+      overdraft,
+    })
     switch (step.do) {
       case 'leap':
         await world.leap(step.ms)
         oracle.leap(step.ms)
         break
       case 'reserve': {
-        const wants = step.items.map(
-          ({ counter, amount, limit, overdraft, late }): LeaseItem => ({
-            key: keyOf(counter),
-            window: windowOf(counter, world.now(), late),
-            amount,
-            limit,
-            overdraft,
-          }),
-        )
+        const wants = step.items.map(itemOf)
         expect(await answer(() => state.reserve(id, wants, step.ttl))).toEqual(oracle.reserve(id, wants, step.ttl))
+        break
+      }
+      case 'burst': {
+        const wants = step.items.map(itemOf)
+        const ids = Array.from({ length: step.many }, (_, i) => `${base}#${turn}-${i}`)
+        ids.push(ids[step.twice] ?? `${base}#0`)
+        const answers = await Promise.all(ids.map(own => answer(() => state.reserve(own, wants, step.ttl))))
+        expect(answers).toEqual(ids.map(own => oracle.reserve(own, wants, step.ttl)))
         break
       }
       case 'settle':

@@ -122,6 +122,20 @@ export function leaseContract(at: At): void {
       expect(await standOf(at.state, key)).toEqual([7, 0])
     })
 
+    it('that names a key twice is granted as often at once as one after another', async () => {
+      const results: LeaseResult[][] = []
+      for (const together of [false, true]) {
+        const key = unique()
+        const take = () => at.state.reserve(unique(), [item(key, 6, { amount: 2 }), item(key, 7)], longTtl)
+        const asked = together
+          ? await Promise.all([take(), take(), take()])
+          : [await take(), await take(), await take()]
+        results.push(asked)
+      }
+      expect(results[0]).toEqual(results[1])
+      expect(results[0]?.map(({ granted }) => granted)).toEqual([true, true, false])
+    })
+
     it('needs an id of its own', async () => {
       const key = unique()
       const id = unique()

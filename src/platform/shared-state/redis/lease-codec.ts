@@ -5,15 +5,18 @@ import type { CounterValue, LeaseItem, Window } from '../shared-state.ts'
  * The message to the lease script and its answer: little-endian, as `struct.unpack` of Redis reads it. Doubles hold
  * integers exactly to 2^53 and Infinity as well.
  *
- * operation: 1 reserve · id, ttl d, count H, names, amounts
+ * operation: 1 reserve · count of ids H, ttl d, count of items H, ids, names, then the items column by column:
+ *              amounts d…, flags B… (kind + 4 for overdraft), limits d…, spans d…, seeds d… (−1 ask, −2 none).
+ *              Reservations that follow one another and ask for the same travel as one
  *            2 settle  · id, count H, used d… │ 3 refund · id │ 4 cancel · id │ 5 renew · id, ttl d
  *            6 read    · item │ 7 add · item │ 8 assign · item │ 9 sweep
  * id:        length H, UTF-8
  * names:     length I, count keys, each as an id: one text, because calls of one caller have the same, and are many
- * amounts:   limit d, amount d, span d, seed d (−1 ask, −2 none), flags B (kind + 4 for overdraft), each
- * item:      amounts, key as id
- * answer, for each reservation and read:
- *            1, values │ 2, refusing item H, values │ 3, count H, unseeded items H… │ 4 duplicate │ value (of a read)
+ * item:      amount d, span d, flags B, key as id
+ * answer, in the order of the operations, each for so many reservations in a row:
+ *            1, count H, values after the last │ 2, count H, refusing item H, values │
+ *            3, count H, unseeded count H, items H… │ 4, count H: duplicates
+ *            and for each read: value
  * value:     used d, reserved d, end d (0: none)
  */
 const codes = { reserve: 1, settle: 2, refund: 3, cancel: 4, renew: 5, read: 6, add: 7, assign: 8, sweep: 9 } as const
@@ -22,7 +25,11 @@ const overdraft = 4
 const askSeed = -1
 const noSeed = -2
 const maxText = 0xffff
+/** Lua passes a column as so many values on its stack, which holds 8,000. */
+const maxItems = 4000
 const forever: Window = { kind: 'forever' }
+
+type Reservation = Extract<Operation, { what: 'reserve' }>
 
 /** Grows to the largest message so far. */
 let buffer = Buffer.allocUnsafeSlow(64 * 1024)
@@ -33,24 +40,65 @@ let at = 0
 /** @throws RangeError for an id or key too long to be one */
 export function encodeOperations(operations: readonly Operation[]): Buffer {
   at = 0
-  for (const operation of operations) encode(operation)
+  for (let i = 0; i < operations.length; ) {
+    const operation = operations[i] as Operation
+    if (operation.what !== 'reserve') {
+      encode(operation)
+      i++
+      continue
+    }
+    const first = i
+    do i++
+    while (i < operations.length && i - first < maxText && asksTheSame(operation, operations[i] as Operation))
+    reservations(operations, first, i, operation)
+  }
   return Buffer.from(buffer.subarray(0, at))
 }
 
-function encode(operation: Operation): void {
+function asksTheSame(one: Reservation, other: Operation): other is Reservation {
+  if (other.what !== 'reserve' || other.ttl !== one.ttl || other.items.length !== one.items.length) return false
+  if (one.seeds !== undefined || other.seeds !== undefined) return false
+  return one.items.every((item, i) => isSame(item, other.items[i] as LeaseItem))
+}
+
+const isSame = (a: LeaseItem, b: LeaseItem): boolean =>
+  a.amount === b.amount &&
+  a.limit === b.limit &&
+  a.overdraft === b.overdraft &&
+  a.window.kind === b.window.kind &&
+  spanOf(a.window) === spanOf(b.window) &&
+  (a.seed === undefined) === (b.seed === undefined) &&
+  a.key === b.key
+
+const spanOf = (window: Window): number =>
+  window.kind === 'rate' ? window.ms : window.kind === 'until' ? window.at : 0
+
+/** `operations` from `first` to before `end`, which all ask for what `like` asks. */
+function reservations(operations: readonly Operation[], first: number, end: number, like: Reservation): void {
+  const { items, ttl, seeds } = like
+  const n = items.length
+  if (n > maxItems) throw new RangeError(`a lease of ${n} items; ${maxItems} are the most`)
+  byte(codes.reserve)
+  short(end - first)
+  double(ttl)
+  short(n)
+  for (let i = first; i < end; i++) text((operations[i] as Reservation).id)
+  names(items)
+  reserve(33 * n)
+  for (let i = 0; i < n; i++) {
+    const item = items[i] as LeaseItem
+    view.setFloat64(at + 8 * i, item.amount, true)
+    buffer[at + 8 * n + i] = kinds[item.window.kind] + (item.overdraft ? overdraft : 0)
+    view.setFloat64(at + 9 * n + 8 * i, item.limit, true)
+    view.setFloat64(at + 17 * n + 8 * i, spanOf(item.window), true)
+    const seed = seeds?.get(item.key) ?? (item.seed === undefined ? noSeed : askSeed)
+    view.setFloat64(at + 25 * n + 8 * i, seed, true)
+  }
+  at += 33 * n
+}
+
+function encode(operation: Exclude<Operation, Reservation>): void {
   switch (operation.what) {
-    case 'reserve': {
-      const { id, items, ttl, seeds } = operation
-      head(codes.reserve, id)
-      double(ttl)
-      short(items.length)
-      names(items)
-      for (const item of items) {
-        const seed = seeds?.get(item.key) ?? (item.seed === undefined ? noSeed : askSeed)
-        amounts(item.window, item.limit, item.amount, seed, item.overdraft ? overdraft : 0)
-      }
-      return
-    }
     case 'settle': {
       const { id, actual } = operation
       head(actual === undefined ? codes.refund : codes.settle, id)
@@ -69,15 +117,11 @@ function encode(operation: Operation): void {
       }
       return
     case 'read':
-      byte(codes.read)
-      amounts(forever, 0, 0, noSeed, 0)
-      text(operation.key)
+      item(codes.read, operation.key, 0, forever)
       return
     case 'add':
     case 'assign':
-      byte(codes[operation.what])
-      amounts(operation.window, 0, operation.amount, noSeed, 0)
-      text(operation.key)
+      item(codes[operation.what], operation.key, operation.amount, operation.window)
       return
     case 'sweep':
       byte(codes.sweep)
@@ -97,14 +141,12 @@ function names(items: readonly LeaseItem[]): void {
   view.setUint32(length, at - length - 4, true)
 }
 
-function amounts(window: Window, limit: number, amount: number, seed: number, flags: number): void {
-  reserve(33)
-  view.setFloat64(at, limit, true)
-  view.setFloat64(at + 8, amount, true)
-  view.setFloat64(at + 16, window.kind === 'rate' ? window.ms : window.kind === 'until' ? window.at : 0, true)
-  view.setFloat64(at + 24, seed, true)
-  buffer[at + 32] = kinds[window.kind] + flags
-  at += 33
+function item(code: number, key: string, amount: number, window: Window): void {
+  byte(code)
+  double(amount)
+  double(spanOf(window))
+  byte(kinds[window.kind])
+  text(key)
 }
 
 function text(value: string): void {
@@ -122,7 +164,7 @@ function byte(value: number): void {
 }
 
 function short(value: number): void {
-  if (value > maxText) throw new RangeError(`a lease of ${value} items; ${maxText} are the most`)
+  if (value > maxText) throw new RangeError(`a list of ${value}; ${maxText} are the most`)
   reserve(2)
   view.setUint16(at, value, true)
   at += 2
@@ -147,44 +189,70 @@ export function decodeAnswers(answer: Buffer, operations: readonly Operation[]):
   const bytes = new DataView(answer.buffer, answer.byteOffset, answer.length)
   const answers: (Reserved | CounterValue)[] = []
   let from = 0
+  const short = (): number => {
+    const value = bytes.getUint16(from, true)
+    from += 2
+    return value
+  }
   const values = (count: number): CounterValue[] => {
     const list = new Array<CounterValue>(count)
     for (let i = 0; i < count; i++) list[i] = valueAt(bytes, from + 24 * i)
     from += 24 * count
     return list
   }
-  const reserved = ({ length }: readonly LeaseItem[]): Reserved => {
+  /** What reservations in a row were answered; `items` are those of each. */
+  const reserved = (items: readonly LeaseItem[]): void => {
     const code = bytes.getUint8(from++)
+    const count = code >= 1 && code <= 4 ? short() : 0
     switch (code) {
-      case 1:
-        return { granted: true, values: values(length) }
+      case 1: {
+        const last = values(items.length)
+        for (let later = count - 1; later > 0; later--)
+          answers.push({ granted: true, values: before(last, items, later) })
+        answers.push({ granted: true, values: last })
+        return
+      }
       case 2: {
-        const item = bytes.getUint16(from, true)
-        from += 2
-        const all = values(length)
-        return { granted: false, item, value: all[item] as CounterValue, values: all }
+        const item = short()
+        const all = values(items.length)
+        const refusal = { granted: false, item, value: all[item] as CounterValue, values: all } as const
+        for (let i = 0; i < count; i++) answers.push(refusal)
+        return
       }
       case 3: {
-        const unseeded = Array.from({ length: bytes.getUint16(from, true) }, (_, i) =>
-          bytes.getUint16(from + 2 + 2 * i, true),
-        )
-        from += 2 + 2 * unseeded.length
-        return { unseeded }
+        const unseeded = Array.from({ length: short() }, short)
+        for (let i = 0; i < count; i++) answers.push({ unseeded })
+        return
       }
       case 4:
-        return 'duplicate'
+        for (let i = 0; i < count; i++) answers.push('duplicate')
+        return
       default:
         throw new RangeError(`an answer of the lease script begins with ${code}`)
     }
   }
+  let expected = 0
   for (const operation of operations) {
-    if (operation.what === 'reserve') answers.push(reserved(operation.items))
-    else if (operation.what === 'read') {
+    if (operation.what === 'reserve') {
+      if (answers.length === expected) reserved(operation.items)
+      expected++
+    } else if (operation.what === 'read') {
       answers.push(valueAt(bytes, from))
       from += 24
+      expected++
     }
   }
   return answers
+}
+
+/** What counters stood at before so many more took the same. */
+function before(last: readonly CounterValue[], items: readonly LeaseItem[], later: number): CounterValue[] {
+  const values = new Array<CounterValue>(last.length)
+  for (let i = 0; i < last.length; i++) {
+    const { used, reserved, resetAt } = last[i] as CounterValue
+    values[i] = { used, reserved: reserved - later * (items[i] as LeaseItem).amount, resetAt }
+  }
+  return values
 }
 
 function valueAt(answer: DataView, from: number): CounterValue {

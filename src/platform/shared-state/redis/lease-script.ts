@@ -5,33 +5,40 @@
  *
  * Layout: four keys whatever the number of counters, all of them declared, so the script is legal on a cluster.
  * - counters: hash, counter → used, reserved, end of window (three doubles; end 0 for those that never end)
- * - leases: hash, id → state, count, names of the counters as they came in the message, amount, end of window and flags
- *   of each
+ * - leases: hash, id → state, count, end of window of each counter, then names, amounts and flags as they came in the
+ *   message
  * - lease ends: sorted set, when a lease expires, or when the record of one that did may go
  * - window ends: sorted set, when a counter may be removed
  * One hash instead of a key per counter makes a reservation one HMGET and one HSET whatever its length, and keeps a
  * Redis that evicts volatile or least-used keys from forgetting single budgets.
  *
- * Measured with `bench/shared-state.ts`. Tables are written with room for a usual message: growing them one by one cost
- * more than all commands together.
+ * Measured with `bench/shared-state.ts`. Lua, not Redis, is what takes the time, so it works on lists: whole columns are
+ * read by one call, what calls of one caller have in common is read once (`terms`), and calls that ask for the same are
+ * granted together. Tables are written with room for a usual message: growing them costs more than all commands.
  */
 const room = `{${'false, '.repeat(24)}}`
 
 export const leaseScript = `
 local countersKey, leasesKey, leaseEndsKey, windowEndsKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local message = ARGV[1]
-local call, read, pack, concat, sub, byte, min = redis.call, struct.unpack, struct.pack, table.concat, string.sub, string.byte, math.min
+local call, read, pack, concat, sub, byte, min, floor = redis.call, struct.unpack, struct.pack, table.concat, string.sub, string.byte, math.min, math.floor
 local time = call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = time[1] * 1000 + floor(time[2] / 1000)
 
 local HOUR, MINUTE, REAPED, SWEPT, CHUNK = 3600000, 60000, 100, 1000, 3000
 local LIVE, EXPIRED, CANCELLED = 1, 2, 3
-local PARALLEL, RATE, UNTIL = 0, 2, 3
-local ASK = -1
-local AMOUNTS, HELD = '<ddddB', '<ddB'
+local PARALLEL, FOREVER, RATE, UNTIL, OVERDRAFT = 0, 1, 2, 3, 4
+local KIND = { [0] = 0, 1, 2, 3, 0, 1, 2, 3 }
+local ASK, HUGE = -1, math.huge
 
-local function doublesOf(n)
-  return '<' .. string.rep('d', n)
+local formats = {}
+local function doubles(n)
+  local format = formats[n]
+  if not format then
+    format = '<' .. string.rep('d', n)
+    formats[n] = format
+  end
+  return format
 end
 
 -- Distinct counters by number; what is known of each is in arrays.
@@ -51,7 +58,7 @@ local function numberFor(key)
 end
 
 -- The counters of a lease. Calls of one caller name the same ones, and Lua hashes every text it makes: taken apart once.
-local numbersOf = {}
+local numbersOf, namedBy = {}, {}
 local function numbersFor(names)
   local numbers = numbersOf[names]
   if not numbers then
@@ -59,25 +66,27 @@ local function numbersFor(names)
     local at, size, n, key = 1, #names, 0, nil
     while at <= size do
       key, at = read('<Hc0', names, at)
+      local number = numberFor(key)
       n = n + 1
-      numbers[n] = numberFor(key)
+      numbers[n] = number
+      if namedBy[number] == numbers then numbers.repeats = true end
+      namedBy[number] = numbers
     end
     numbersOf[names] = numbers
   end
   return numbers
 end
 
--- Items of the message, then those of leases, one after another.
-local counterOf, limitOf, amountOf, spanOf, seedOf, flagsOf, endOf, itemCount = ${room}, ${room}, ${room}, ${room}, ${room}, ${room}, ${room}, 0
-local function readAmounts(text, at)
-  local i = itemCount + 1
-  itemCount = i
-  limitOf[i], amountOf[i], spanOf[i], seedOf[i], flagsOf[i], at = read(AMOUNTS, text, at)
-  return at
+-- Names, amounts and flags: what a lease keeps of the message, in the message and in its record.
+local function readHeld(text, at, n)
+  local names
+  names, at = read('<Ic0', text, at)
+  local flagsAt = at + 8 * n
+  return { n = n, numbers = numbersFor(names), amounts = { read(doubles(n), text, at) }, flags = { byte(text, flagsAt, flagsAt + n - 1) } }, flagsAt + n
 end
 
 -- 1. Read the operations.
-local codes, ids, firsts, counts, values, names, count = {}, {}, {}, {}, {}, {}, 0
+local codes, ids, values, count = {}, {}, {}, 0
 local wanted, wantedCount = {}, 0
 local at, size = 1, #message
 while at <= size do
@@ -85,35 +94,43 @@ while at <= size do
   count = o
   codes[o] = code
   at = at + 1
-  if code <= 5 then
+  if code == 1 then
+    local many, ttl, n, terms
+    many, ttl, n, at = read('<HdH', message, at)
+    local group = {}
+    for i = 1, many do
+      local id
+      id, at = read('<Hc0', message, at)
+      group[i] = id
+      wanted[wantedCount + i] = id
+    end
+    wantedCount = wantedCount + many
+    local heldAt = at
+    terms, at = readHeld(message, at, n)
+    terms.held, terms.ttl, terms.ends = sub(message, heldAt, at - 1), ttl, {}
+    terms.limits = { read(doubles(n), message, at) }
+    terms.spans = { read(doubles(n), message, at + 8 * n) }
+    terms.seedsAt = at + 16 * n
+    at = at + 24 * n
+    ids[o], values[o] = group, terms
+  elseif code <= 5 then
     local id
     id, at = read('<Hc0', message, at)
     ids[o] = id
     wantedCount = wantedCount + 1
     wanted[wantedCount] = id
-    if code == 1 then
-      local n
-      values[o], n, names[o], at = read('<dHIc0', message, at)
-      local numbers, first = numbersFor(names[o]), itemCount
-      firsts[o], counts[o] = first + 1, n
-      for i = 1, n do
-        counterOf[first + i] = numbers[i]
-        at = readAmounts(message, at)
-      end
-    elseif code == 2 then
+    if code == 2 then
       local n
       n, at = read('<H', message, at)
-      values[o] = { read(doublesOf(n), message, at) }
+      values[o] = { read(doubles(n), message, at) }
       at = at + 8 * n
     elseif code == 5 then
       values[o], at = read('<d', message, at)
     end
   elseif code <= 8 then
-    at = readAmounts(message, at)
-    firsts[o] = itemCount
-    local key
-    key, at = read('<Hc0', message, at)
-    counterOf[itemCount] = numberFor(key)
+    local amount, span, flag, key
+    amount, span, flag, key, at = read('<ddBHc0', message, at)
+    values[o] = { numberFor(key), KIND[flag], amount, span }
   end
 end
 
@@ -122,16 +139,16 @@ local lost = call('ZRANGEBYSCORE', leaseEndsKey, '-inf', now, 'LIMIT', 0, REAPED
 for i = 1, #lost do wanted[wantedCount + i] = lost[i] end
 wantedCount = wantedCount + #lost
 
-local records, leases = {}, {}
-local function readLease(id, record)
-  local state, n, held, at = read('<BHIc0', record)
-  local numbers, first = numbersFor(held), itemCount
-  for i = first + 1, first + n do
-    counterOf[i] = numbers[i - first]
-    amountOf[i], endOf[i], flagsOf[i], at = read(HELD, record, at)
+local records, leases, termsOf = {}, {}, {}
+local function termsIn(record)
+  local terms = termsOf[record]
+  if not terms then
+    local n = read('<H', record, 2)
+    terms = readHeld(record, 4 + 8 * n, n)
+    terms.ends = { read(doubles(n), record, 4) }
+    termsOf[record] = terms
   end
-  itemCount = first + n
-  leases[id] = { state, first + 1, itemCount }
+  return terms
 end
 for from = 1, wantedCount, CHUNK do
   local to = min(from + CHUNK - 1, wantedCount)
@@ -140,7 +157,7 @@ for from = 1, wantedCount, CHUNK do
     local id, record = wanted[i], found[i - from + 1]
     if record and not records[id] then
       records[id] = record
-      readLease(id, record)
+      leases[id] = { byte(record), termsIn(record) }
     end
   end
 end
@@ -204,21 +221,25 @@ end
 
 -- Gives back what a live lease holds, and counts what was used.
 local function finish(lease, actual)
-  local first = lease[2]
-  for i = first, lease[3] do
-    local number = counterOf[i]
+  local isLive, terms = lease[1] == LIVE, lease[2]
+  local numbers, amounts, flags, endOf = terms.numbers, terms.amounts, terms.flags, terms.ends
+  for i = 1, terms.n do
+    local number = numbers[i]
     if used[number] and ends[number] == endOf[i] then
-      local isParallel = flagsOf[i] % 4 == PARALLEL
-      if lease[1] == LIVE then
-        reserved[number] = reserved[number] - amountOf[i]
+      local isParallel = KIND[flags[i]] == PARALLEL
+      if isLive then
+        reserved[number] = reserved[number] - amounts[i]
         if isParallel then
           idle = idle or {}
           idle[number] = true
         end
       end
-      local amount = actual and actual[i - first + 1]
-      if amount and amount > 0 and not isParallel then used[number] = used[number] + amount end
-      touch(number)
+      if actual and not isParallel then
+        local amount = actual[i]
+        if amount and amount > 0 then used[number] = used[number] + amount end
+      end
+      packed[number] = false
+      if not isDirty[number] then touch(number) end
     end
   end
 end
@@ -245,15 +266,17 @@ local function answer(text)
   out[outCount] = text
 end
 
-local isFresh, nowUsed, nowReserved, startedFor = ${room}, ${room}, ${room}, nil
+local isFresh, nowUsed, nowReserved = ${room}, ${room}, ${room}
 
-local function reserve(o, id, first, last)
-  if records[id] then return answer('\\4') end
-  local needed, refusing, anyFresh = nil, nil, false
-  for i = first, last do
-    local number, flags = counterOf[i], flagsOf[i]
-    local kind, u, r = flags % 4, used[number], 0
-    if u and runs(number, kind, spanOf[i]) then
+-- What stands in the way of a reservation; nothing is changed by asking. The items that want a seed, or the one that
+-- refuses; then whether a window has to start.
+local function hindrance(terms)
+  local numbers, amounts, limits, flags, spans, endOf = terms.numbers, terms.amounts, terms.limits, terms.flags, terms.spans, terms.ends
+  local unseeded, refusing, anyFresh = nil, nil, false
+  for i = 1, terms.n do
+    local number, flag, amount, limit = numbers[i], flags[i], amounts[i], limits[i]
+    local kind, u, r = KIND[flag], used[number], 0
+    if u and (kind < RATE or runs(number, kind, spans[i])) then
       r = reserved[number]
       isFresh[i] = false
       endOf[i] = ends[number]
@@ -261,36 +284,32 @@ local function reserve(o, id, first, last)
       if u then
         u = 0
       else
-        u = seedOf[i]
+        u = read('<d', message, terms.seedsAt + 8 * (i - 1))
         if u == ASK then
-          needed = needed or {}
-          needed[#needed + 1] = pack('<H', i - first)
+          unseeded = unseeded or {}
+          unseeded[#unseeded + 1] = pack('<H', i - 1)
         end
         if u < 0 then u = 0 end
       end
       isFresh[i], anyFresh = true, true
-      endOf[i] = newEnd(kind, spanOf[i])
+      endOf[i] = newEnd(kind, spans[i])
     end
     nowUsed[i], nowReserved[i] = u, r
-    local limit, amount = limitOf[i], amountOf[i]
-    local fits = u + r + amount <= limit or flags >= 4 and r == 0 and u < limit
-    if not refusing and not (fits and amount < math.huge) then
-      refusing = i - first
-    end
+    local fits = u + r + amount <= limit or flag >= OVERDRAFT and r == 0 and u < limit
+    if not refusing and not (fits and amount < HUGE) then refusing = i end
   end
-  if needed then return answer(pack('<BH', 3, #needed) .. concat(needed)) end
-  if refusing then
-    answer(pack('<BH', 2, refusing))
-    for i = first, last do answer(pack('<ddd', nowUsed[i], nowReserved[i], endOf[i])) end
-    return
-  end
+  return unseeded, refusing, anyFresh
+end
+
+local function take(terms, anyFresh)
+  local numbers, amounts, flags, endOf = terms.numbers, terms.amounts, terms.flags, terms.ends
   local begun = anyFresh and {}
-  for i = first, last do
-    local number, amount = counterOf[i], amountOf[i]
-    if isFresh[i] then
+  for i = 1, terms.n do
+    local number, amount = numbers[i], amounts[i]
+    if anyFresh and isFresh[i] then
       if not begun[number] then
         begun[number] = true
-        start(number, flagsOf[i] % 4, endOf[i], nowUsed[i])
+        start(number, KIND[flags[i]], endOf[i], nowUsed[i])
       end
       endOf[i] = ends[number]
     end
@@ -299,13 +318,67 @@ local function reserve(o, id, first, last)
       touch(number)
     end
   end
-  answer('\\1')
-  for i = first, last do answer(packedOf(counterOf[i])) end
-  local held = { pack('<BHI', LIVE, last - first + 1, #names[o]), names[o] }
-  for i = first, last do held[i - first + 3] = pack(HELD, amountOf[i], endOf[i], flagsOf[i]) end
-  records[id] = concat(held)
-  leases[id] = { LIVE, first, last }
-  leaseScore[id] = now + values[o]
+end
+
+-- How many more of the same fit after one that did, at most: what each takes brings the next one nearer to the limit,
+-- and nothing else changes. Not told of leases that name a counter twice.
+local function roomFor(terms, most)
+  if most == 0 or terms.numbers.repeats then return 0 end
+  local numbers, amounts, limits = terms.numbers, terms.amounts, terms.limits
+  for i = 1, terms.n do
+    local number, amount = numbers[i], amounts[i]
+    if amount > 0 then
+      local free = limits[i] - used[number] - reserved[number]
+      local fit = floor(free / amount)
+      if fit * amount > free then fit = fit - 1 end
+      if fit < most then most = fit end
+    end
+  end
+  if most <= 0 then return 0 end
+  for i = 1, terms.n do
+    local number, amount = numbers[i], amounts[i]
+    if amount > 0 then reserved[number] = reserved[number] + most * amount end
+  end
+  return most
+end
+
+-- Answers once for as many of the group, one after another, as fare alike.
+local function reserve(group, terms)
+  local from, last, n, record, seen = 1, #group, terms.n, nil, {}
+  local expiry = string.format('%.17g', now + terms.ttl)
+  while from <= last do
+    local alike = from
+    if records[group[from]] then
+      answer('\\4\\1\\0')
+    else
+      seen[group[from]] = from
+      while alike < last do
+        local next = group[alike + 1]
+        if records[next] or seen[next] == from then break end
+        seen[next] = from
+        alike = alike + 1
+      end
+      local unseeded, refusing, anyFresh = hindrance(terms)
+      if unseeded then
+        answer(pack('<BHH', 3, alike - from + 1, #unseeded) .. concat(unseeded))
+      elseif refusing then
+        answer(pack('<BHH', 2, alike - from + 1, refusing - 1))
+        for i = 1, n do answer(pack('<ddd', nowUsed[i], nowReserved[i], terms.ends[i])) end
+      else
+        take(terms, anyFresh)
+        alike = from + roomFor(terms, alike - from)
+        answer(pack('<BH', 1, alike - from + 1))
+        local numbers = terms.numbers
+        for i = 1, n do answer(packedOf(numbers[i])) end
+        record = record or pack('<BH', LIVE, n) .. pack(doubles(n), unpack(terms.ends, 1, n)) .. terms.held
+        for i = from, alike do
+          local id = group[i]
+          records[id], leases[id], leaseScore[id] = record, { LIVE, terms }, expiry
+        end
+      end
+    end
+    from = alike + 1
+  end
 end
 
 local function settle(id, actual)
@@ -329,7 +402,7 @@ end
 for o = 1, count do
   local code, id = codes[o], ids[o]
   if code == 1 then
-    reserve(o, id, firsts[o], firsts[o] + counts[o] - 1)
+    reserve(id, values[o])
   elseif code == 2 then
     settle(id, values[o])
   elseif code == 3 then
@@ -340,22 +413,21 @@ for o = 1, count do
       settle(id, nil)
     else
       -- The reservation may still be on its way, on a connection that was given up.
-      records[id], leases[id], leaseScore[id] = pack('<BHI', CANCELLED, 0, 0), { CANCELLED, 1, 0 }, now + MINUTE
+      records[id], leases[id], leaseScore[id] = pack('<BHI', CANCELLED, 0, 0), { CANCELLED, { n = 0 } }, now + MINUTE
     end
   elseif code == 5 then
     local lease = leases[id]
     if lease and lease[1] == LIVE then leaseScore[id] = now + values[o] end
   elseif code == 6 then
-    local number = counterOf[firsts[o]]
+    local number = values[o][1]
     if used[number] and (ends[number] == 0 or now < ends[number]) then
       answer(packedOf(number))
     else
       answer(pack('<ddd', 0, 0, 0))
     end
   elseif code <= 8 then
-    local i = firsts[o]
-    local number, kind, amount = counterOf[i], flagsOf[i] % 4, amountOf[i]
-    if not used[number] or not runs(number, kind, spanOf[i]) then start(number, kind, newEnd(kind, spanOf[i]), 0) end
+    local number, kind, amount, span = unpack(values[o])
+    if not used[number] or not runs(number, kind, span) then start(number, kind, newEnd(kind, span), 0) end
     used[number] = math.max(0, code == 7 and used[number] + amount or amount)
     touch(number)
   elseif code == 9 then
