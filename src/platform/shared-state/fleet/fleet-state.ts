@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate as turn } from 'node:timers/promises'
 import { Channels, type MessageListener } from '../channels.ts'
 import type { Answers, Operation } from '../remote/operation.ts'
 import { RemoteLeases } from '../remote/remote-leases.ts'
@@ -47,7 +48,10 @@ export class FleetState implements SharedState {
         get available() {
           return link.available
         },
-        exchange: operations => this.#exchange(operations),
+        exchange: async collect => {
+          await turn()
+          return this.#exchange(collect())
+        },
       },
       options.maxSettlements ?? 100_000,
       events,

@@ -80,9 +80,9 @@ export class Connection {
     return this.#awaited(this.#client.sendCommand(args))
   }
 
-  /** Takes and gives bytes. */
-  sendBytes(args: readonly (string | Buffer)[]): Promise<unknown> {
-    return this.#awaited(this.#client.sendCommand(args, asBytes))
+  /** Takes and gives bytes. The words are read when they are written. */
+  sendBytes(args: ArrayLike<string | Buffer>): Promise<unknown> {
+    return this.#awaited(this.#client.sendCommand(args as readonly (string | Buffer)[], asBytes))
   }
 
   subscribe(channel: string, listener: (message: string) => void): Promise<void> {

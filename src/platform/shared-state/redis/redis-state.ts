@@ -14,7 +14,8 @@ import type {
 } from '../shared-state.ts'
 import type { Connection } from './connection.ts'
 import { type RedisKeys, redisKeys } from './keys.ts'
-import { decodeAnswers, encodeOperations } from './lease-codec.ts'
+import { encodeOperations } from './lease-codec.ts'
+import { LeaseCommand } from './lease-command.ts'
 import { leaseScript } from './lease-script.ts'
 import { Link } from './link.ts'
 import type { RedisOptions } from './options.ts'
@@ -49,7 +50,6 @@ export class RedisState implements SharedState {
   #subscribed = new Map<string, MessageListener>()
   readonly #script: string
   readonly #sha: string
-  readonly #evalHead: readonly string[]
   #beat: NodeJS.Timeout | undefined
   #opened = false
 
@@ -58,7 +58,6 @@ export class RedisState implements SharedState {
     this.#keys = redisKeys(options.prefix)
     this.#script = script
     this.#sha = createHash('sha1').update(script).digest('hex')
-    this.#evalHead = ['EVALSHA', this.#sha, String(this.#keys.leases.length), ...this.#keys.leases]
     this.#channels = new Channels(error => events.failed?.(error))
     this.#link = new Link(options, this.#keys.tag, {
       prepare: connection => this.#prepare(connection),
@@ -71,7 +70,7 @@ export class RedisState implements SharedState {
         get available() {
           return link.available
         },
-        exchange: operations => this.#exchange(operations),
+        exchange: collect => this.#exchange(collect),
       },
       options.maxSettlements ?? 100_000,
       events,
@@ -186,17 +185,17 @@ export class RedisState implements SharedState {
     return this.#link.run(connection => connection.send(args))
   }
 
-  async #exchange(operations: readonly Operation[]): Promise<Answers> {
-    const message = encodeOperations(operations)
-    const answer = await this.#link.run(async connection => {
+  async #exchange(collect: () => readonly Operation[]): Promise<Answers> {
+    const command = new LeaseCommand(this.#sha, this.#keys.leases, collect)
+    const reply = await this.#link.run(async connection => {
       try {
-        return await connection.sendBytes([...this.#evalHead, message])
+        return await connection.sendBytes(command)
       } catch (error) {
         if (!(error instanceof ErrorReply) || !error.message.startsWith('NOSCRIPT')) throw error
-        return this.#evaluate(connection, message)
+        return this.#evaluate(connection, command[7])
       }
     })
-    return decodeAnswers(answer as Buffer, operations)
+    return command.answersIn(reply as Buffer)
   }
 
   /**
@@ -208,7 +207,7 @@ export class RedisState implements SharedState {
   }
 
   #evaluate(connection: Connection, message: Buffer): Promise<unknown> {
-    return connection.sendBytes(['EVAL', this.#script, ...this.#evalHead.slice(2), message])
+    return connection.sendBytes(['EVAL', this.#script, '4', ...this.#keys.leases, message])
   }
 
   async #subscribe(connection: Connection, channel: string): Promise<void> {

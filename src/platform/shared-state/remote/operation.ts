@@ -35,8 +35,10 @@ export interface Transport {
   readonly available: boolean
   /**
    * One message there and back.
+   * @param collect what it holds; called once, and as late as the transport can, for what is asked until then travels
+   *   with it. Not called when it throws before that
    * @throws StateUnavailable: it may have been carried out or not, now or later
    * @throws Error: it can never be carried out
    */
-  exchange(operations: readonly Operation[]): Promise<Answers>
+  exchange(collect: () => readonly Operation[]): Promise<Answers>
 }

@@ -29,6 +29,12 @@ const settleDelay = 5
 /** Between attempts after a failure that was no loss of contact, ms. */
 const retryDelay = 1000
 
+/** What one message holds. */
+interface Cargo {
+  readonly settled: readonly Settlement[]
+  readonly asked: readonly Asked[]
+}
+
 /**
  * The client of counters and leases that are elsewhere. What is asked in one turn of the event loop travels in one
  * message, with the settlements that wait.
@@ -39,7 +45,8 @@ export class RemoteLeases {
   readonly #settlements: Settlements
   readonly #seeds = new Seeds()
   #asked: Asked[] = []
-  #turn: NodeJS.Immediate | undefined
+  /** A message is on its way that still takes on what is asked. */
+  #boarding = false
   #delay: NodeJS.Timeout | undefined
   /** Settlements sent and not answered yet. */
   #sending = 0
@@ -107,7 +114,6 @@ export class RemoteLeases {
   }
 
   close(): void {
-    clearImmediate(this.#turn)
     clearTimeout(this.#delay)
     for (const { reject } of this.#asked) reject(new StateUnavailable('the shared state is closed'))
     this.#asked = []
@@ -143,28 +149,26 @@ export class RemoteLeases {
   }
 
   #schedule(): void {
-    this.#turn ??= setImmediate(this.#send)
+    if (this.#boarding) return
+    this.#boarding = true
+    this.#exchange()
   }
 
-  readonly #send = (): void => {
-    this.#turn = undefined
-    let asked = this.#asked
-    this.#asked = []
-    const { available } = this.#transport
-    do {
-      const now = asked.length <= maxOperations ? asked : asked.slice(0, maxOperations)
-      asked = asked.length <= maxOperations ? [] : asked.slice(maxOperations)
-      const settled = available ? this.#settlements.take(maxOperations) : []
-      if (now.length + settled.length > 0) this.#exchange(settled, now)
-    } while (asked.length > 0)
-  }
-
-  #exchange(settled: readonly Settlement[], asked: readonly Asked[]): void {
-    this.#sending += settled.length
-    const operations: Operation[] = [...settled]
-    for (const { operation } of asked) operations.push(operation)
-    this.#transport.exchange(operations).then(
+  #exchange(): void {
+    let cargo: Cargo | undefined
+    const load = (): Cargo => {
+      cargo ??= this.#load()
+      return cargo
+    }
+    const collect = (): readonly Operation[] => {
+      const { settled, asked } = load()
+      const operations: Operation[] = [...settled]
+      for (const { operation } of asked) operations.push(operation)
+      return operations
+    }
+    this.#transport.exchange(collect).then(
       answers => {
+        const { settled, asked } = load()
         this.#sending -= settled.length
         this.#answer(asked, answers)
         if (this.#settlements.length === 0) this.#release(true)
@@ -172,11 +176,23 @@ export class RemoteLeases {
         else if (this.#delay === undefined) this.#wait(settleDelay)
       },
       (error: Error) => {
+        const { settled, asked } = load()
         this.#sending -= settled.length
         this.#fail(settled, asked, error)
         this.#release(false)
       },
     )
+  }
+
+  /** Closes the message: what is asked from now on needs another. */
+  #load(): Cargo {
+    this.#boarding = false
+    const asked = this.#asked.length <= maxOperations ? this.#asked : this.#asked.slice(0, maxOperations)
+    this.#asked = asked === this.#asked ? [] : this.#asked.slice(maxOperations)
+    const settled = this.#transport.available ? this.#settlements.take(maxOperations) : []
+    this.#sending += settled.length
+    if (this.#asked.length > 0) this.#schedule()
+    return { settled, asked }
   }
 
   #answer(asked: readonly Asked[], answers: Answers): void {
