@@ -5,14 +5,13 @@ import type { CounterValue, LeaseItem, Window } from '../shared-state.ts'
  * The message to the lease script and its answer: little-endian, as `struct.unpack` of Redis reads it. Doubles hold
  * integers exactly to 2^53 and Infinity as well.
  *
- * operation: 1 reserve · count of ids H, ttl d, count of items H, ids, names, then the items column by column:
+ * operation: 1 reserve · count of ids H, ttl d, count of items H, ids, keys, then the items column by column:
  *              amounts d…, flags B… (kind + 4 for overdraft), limits d…, spans d…, seeds d… (−1 ask, −2 none).
  *              Reservations that follow one another and ask for the same travel as one
  *            2 settle  · id, count H, used d… │ 3 refund · id │ 4 cancel · id │ 5 renew · id, ttl d
  *            6 read    · item │ 7 add · item │ 8 assign · item │ 9 sweep
- * id:        length H, UTF-8
- * names:     length I, count keys, each as an id: one text, because calls of one caller have the same, and are many
- * item:      amount d, span d, flags B, key as id
+ * id, key:   length H, UTF-8
+ * item:      amount d, span d, flags B, key
  * answer, in the order of the operations, each for so many reservations in a row:
  *            1, count H, values after the last │ 2, count H, refusing item H, values │
  *            3, count H, unseeded count H, items H… │ 4, count H: duplicates
@@ -83,7 +82,7 @@ function reservations(operations: readonly Operation[], first: number, end: numb
   double(ttl)
   short(n)
   for (let i = first; i < end; i++) text((operations[i] as Reservation).id)
-  names(items)
+  for (const { key } of items) text(key)
   reserve(33 * n)
   for (let i = 0; i < n; i++) {
     const item = items[i] as LeaseItem
@@ -131,14 +130,6 @@ function encode(operation: Exclude<Operation, Reservation>): void {
 function head(code: number, id: string): void {
   byte(code)
   text(id)
-}
-
-function names(items: readonly LeaseItem[]): void {
-  reserve(4)
-  const length = at
-  at += 4
-  for (const { key } of items) text(key)
-  view.setUint32(length, at - length - 4, true)
 }
 
 function item(code: number, key: string, amount: number, window: Window): void {

@@ -1,0 +1,2 @@
+/** A table with room for a usual message. */
+export const room = `{${'false, '.repeat(24)}}`
