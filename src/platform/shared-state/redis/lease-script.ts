@@ -18,7 +18,7 @@ import { reserve } from './script/reserve.ts'
  * Redis that evicts volatile or least-used keys from forgetting single budgets.
  *
  * Measured with `bench/shared-state.ts`. Lua, not Redis, is what takes the time, so it works on lists: whole columns are
- * read by one call, what leases have in common is read once (`terms`), and calls that ask for the same are
- * granted together. Tables are written with room for a usual message: growing them costs more than all commands.
+ * read by one call, what leases have in common is read once (`terms`), and calls that ask for the same are granted together
+ * (`script/reserve.ts`). Tables are written with room for a usual message: growing them costs more than all commands.
  */
 export const leaseScript = read + counters + reserve + carryOut
