@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { deployment, eventually } from '../control/setup.ts'
 import { type Gateway, startGateway } from '../harness/gateway.ts'
@@ -87,6 +88,31 @@ describe('routeiq.ledger', () => {
     },
     60_000,
   )
+
+  it('a journal takes many times its size while the database takes the records', async () => {
+    await start({}, { ledger: { max_bytes: 4_000_000 } })
+    const shipped = (count: number): Promise<boolean> =>
+      eventually(async () =>
+        (await metric('routeiq_ledger_records_total{outcome="shipped"}')) === count ? true : undefined,
+      )
+    const ask = async (): Promise<number> =>
+      (await chat({ url: gateway!.url, key: 'sk-master' }, 'm', 'hello', heavy)).status
+    expect(await ask()).toBe(200)
+    await shipped(1)
+    const statuses = new Set<number>()
+    const client = async (): Promise<void> => {
+      for (let call = 0; call < 350; call++) {
+        statuses.add(await ask())
+        await pause(10)
+      }
+    }
+    // Twelve megabytes of records.
+    await Promise.all(Array.from({ length: 8 }, client))
+    expect([...statuses]).toEqual([200])
+    await shipped(2801)
+    expect(await metric('routeiq_ledger_records_total{outcome="dropped"}')).toBe(0)
+    expect(await metric('routeiq_ledger_journal_bytes')).toBeLessThan(1_000_000)
+  }, 60_000)
 
   it('books as ever with fsync: always, and refuses a word it does not know', async () => {
     await start({}, { ledger: { fsync: 'always' } })

@@ -38,7 +38,7 @@ export interface LedgerOptions {
   readonly batchSize?: number
   /** Bytes the journal may take while the store is down. Default 2 GB. */
   readonly maxBytes?: number
-  /** Bytes of one file. Default 16 MB. */
+  /** Bytes of one file. Default 16 MB, and of a small journal a sixteenth: a file goes when it is full and shipped. */
   readonly segmentBytes?: number
   /** Milliseconds one file is written to. Default 5 minutes; the same in all processes that share a directory. */
   readonly segmentAge?: number
@@ -100,21 +100,21 @@ export interface Ledger {
 
 /** @throws Error when the directory cannot be made or written to. */
 export function openLedger(options: LedgerOptions): Ledger {
-  const { log, clock = systemClock, segmentAge = 300_000 } = options
+  const { log, clock = systemClock, segmentAge = 300_000, maxBytes = 2_000_000_000 } = options
   const instance = newId()
   const directory = join(options.directory)
   const journal = new Journal({
     directory,
     instance,
-    maxBytes: options.maxBytes ?? 2_000_000_000,
-    segmentBytes: options.segmentBytes ?? 16_000_000,
+    maxBytes,
+    segmentBytes: options.segmentBytes ?? Math.min(16_000_000, maxBytes / 16),
     segmentAge,
     onFull: options.onFull ?? 'refuse',
     fsync: options.fsync ?? 'never',
     clock,
     log,
   })
-  const shipper = shipperFor(options, journal, { directory, instance, clock, segmentAge })
+  const shipper = shipperFor(options, journal, { directory, instance, clock, segmentAge, maxBytes })
   const bodies = new Bodies(json => journal.append(json))
   shipper.start()
   let closing: Promise<void> | undefined
@@ -153,17 +153,18 @@ interface ShippingContext {
   readonly instance: string
   readonly clock: Clock
   readonly segmentAge: number
+  readonly maxBytes: number
 }
 
 function shipperFor(
   { store, storeOptions, log, ship = true, interval = 250, batchSize = 500, startAfter = 0 }: LedgerOptions,
   journal: Journal,
-  { directory, instance, clock, segmentAge }: ShippingContext,
+  { directory, instance, clock, segmentAge, maxBytes }: ShippingContext,
 ): Shipper | ThreadShipper {
   const onListing = (listing: Listing): void => journal.observe(listing)
   const place = storeOptions === undefined ? undefined : storePlace(storeOptions)
   if (place !== undefined && ship) {
-    const settings = { directory, instance, interval, batchSize, segmentAge, store: place }
+    const settings = { directory, instance, interval, batchSize, segmentAge, maxBytes, store: place }
     const open = store.invite === undefined ? ownThread(settings) : storeThread(store.invite, settings)
     return new ThreadShipper({ open, log, onListing, startAfter })
   }

@@ -1,7 +1,8 @@
 /** Share of a core that shipping takes while calls are being served, as long as the backlog is small … */
 const leastShare = 0.05
-/** … and when it has grown to `largeBacklog`: what one core can serve does not outrun it then. */
+/** … and when it has grown large: what one core can serve does not outrun it then. */
 const mostShare = 0.5
+/** Bytes at most, of a small journal a part of its room. */
 const smallBacklog = 64_000_000
 const largeBacklog = 256_000_000
 /** Milliseconds; nothing is in flight when nobody wrote for so long. */
@@ -14,11 +15,19 @@ const longestPause = 1000
  */
 export class Pace {
   readonly #now: () => number
+  readonly #small: number
+  readonly #large: number
+  /** Soon calls would be refused: no rest. */
+  readonly #tooLarge: number
   #size = 0
   #grewAt = Number.NEGATIVE_INFINITY
 
-  constructor(now: () => number = () => performance.now()) {
+  /** @param room bytes that the journal may take */
+  constructor(room: number, now: () => number = () => performance.now()) {
     this.#now = now
+    this.#small = Math.min(smallBacklog, room / 32)
+    this.#large = Math.min(largeBacklog, room / 8)
+    this.#tooLarge = room / 2
   }
 
   /** @param bytes ever seen in the journal: it grows with every record */
@@ -29,8 +38,8 @@ export class Pace {
 
   /** Milliseconds to rest after `worked` milliseconds of processor time with so many bytes left to ship. */
   rest(worked: number, backlog: number): number {
-    if (this.#now() - this.#grewAt > quiet) return 0
-    const excess = Math.min(1, Math.max(0, (backlog - smallBacklog) / (largeBacklog - smallBacklog)))
+    if (this.#now() - this.#grewAt > quiet || backlog >= this.#tooLarge) return 0
+    const excess = Math.min(1, Math.max(0, (backlog - this.#small) / (this.#large - this.#small)))
     const share = leastShare + (mostShare - leastShare) * excess
     return Math.min(longestPause, worked * (1 / share - 1))
   }

@@ -171,21 +171,25 @@ export class Shipper {
       return
     }
     if (this.#options.clock.now() < this.#notBefore && !this.#options.sink.available) return
-    const end = performance.now() + longestRound
-    for (const segment of segments) {
-      while (!this.#stopped && (await this.#shipSome(segment))) {
-        if (performance.now() < end) continue
-        this.#unfinished = true
-        return
-      }
-    }
+    this.#complete = await this.#shipUntil(performance.now() + longestRound, segments)
     if (this.#stopped) return
-    this.#complete = true
+    this.#unfinished = !this.#complete
+    // Under load that does not let up no round completes: what is done goes all the same.
     await this.#deleteFinished(segments, false)
-    if (this.#pause > 0) {
+    if (this.#complete && this.#pause > 0) {
       this.#pause = 0
       this.#options.log.info({ backlog: this.#backlog() }, 'the ledger is shipped again')
     }
+  }
+
+  /** False: not everything. */
+  async #shipUntil(end: number, segments: readonly Segment[]): Promise<boolean> {
+    for (const segment of segments) {
+      while (!this.#stopped && (await this.#shipSome(segment))) {
+        if (performance.now() >= end) return false
+      }
+    }
+    return !this.#stopped
   }
 
   #backlog() {

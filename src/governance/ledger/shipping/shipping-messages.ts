@@ -9,6 +9,7 @@ export interface ThreadSettings {
   readonly interval: number
   readonly batchSize: number
   readonly segmentAge: number
+  readonly maxBytes: number
   readonly store: StorePlace
 }
 

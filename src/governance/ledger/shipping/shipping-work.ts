@@ -26,7 +26,7 @@ function workedMs(): number {
 /** Ships until it is told to stop, or its port closes. */
 export function work(settings: ThreadSettings, port: MessagePort, { sink, close }: OpenSink): void {
   const report = (message: Report): void => port.postMessage(message)
-  const pace = new Pace()
+  const pace = new Pace(settings.maxBytes)
   let worked = workedMs()
   let seen = ''
   const shipper = new Shipper({
