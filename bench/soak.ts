@@ -7,6 +7,7 @@ export interface SoakSample {
   readonly second: number
   readonly rssMiB: number
   readonly requestsPerSecond: number
+  readonly errors: number
 }
 
 export interface SoakResult {
@@ -27,10 +28,11 @@ export async function soak(subject: Subject, minutes: number, layout: CoreLayout
     errors += result.errors
     const second = Math.round((performance.now() - started) / 1000)
     const rssMiB = (subject.program?.rss() ?? 0) / 2 ** 20
-    samples.push({ second, rssMiB, requestsPerSecond: result.requestsPerSecond })
+    samples.push({ second, rssMiB, requestsPerSecond: result.requestsPerSecond, errors: result.errors })
     const kind = options.stream ? 'streamed' : 'plain'
+    const refused = result.errors === 0 ? '' : `, ${result.errors} errors`
     console.log(
-      `${String(second).padStart(5)} s  ${rssMiB.toFixed(1).padStart(7)} MiB  ${Math.round(result.requestsPerSecond)} req/s ${kind}`,
+      `${String(second).padStart(5)} s  ${rssMiB.toFixed(1).padStart(7)} MiB  ${Math.round(result.requestsPerSecond)} req/s ${kind}${refused}`,
     )
     await sleep(50)
   }
