@@ -6,7 +6,7 @@
  */
 import { fork } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { createClient } from 'redis'
+import { createClient } from '@redis/client'
 import { FleetServer } from '../src/platform/shared-state/fleet/fleet-server.ts'
 import { FleetState } from '../src/platform/shared-state/fleet/fleet-state.ts'
 import { ipcPort } from '../src/platform/shared-state/fleet/ipc.ts'

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { createClient } from 'redis'
+import { createClient } from '@redis/client'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { FleetState } from '../../src/platform/shared-state/fleet/fleet-state.ts'
 import { ipcPort } from '../../src/platform/shared-state/fleet/ipc.ts'

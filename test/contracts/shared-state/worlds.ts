@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { MessageChannel, type MessagePort as ThreadPort } from 'node:worker_threads'
-import { createClient, createCluster } from 'redis'
+import { createClient, createCluster } from '@redis/client'
 import { FleetServer } from '../../../src/platform/shared-state/fleet/fleet-server.ts'
 import { FleetState } from '../../../src/platform/shared-state/fleet/fleet-state.ts'
 import { ipcPort } from '../../../src/platform/shared-state/fleet/ipc.ts'

@@ -1,4 +1,4 @@
-import { createClient, ErrorReply, RESP_TYPES } from 'redis'
+import { createClient, ErrorReply, RESP_TYPES } from '@redis/client'
 import { StateUnavailable } from '../shared-state.ts'
 import type { RedisNode, RedisOptions } from './options.ts'
 

@@ -1,4 +1,4 @@
-import { ErrorReply } from 'redis'
+import { ErrorReply } from '@redis/client'
 import { StateUnavailable } from '../shared-state.ts'
 import { Connection } from './connection.ts'
 import { Locator } from './locate.ts'

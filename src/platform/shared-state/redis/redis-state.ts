@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { ErrorReply } from 'redis'
+import { ErrorReply } from '@redis/client'
 import { Channels, type MessageListener } from '../channels.ts'
 import type { Answers, Operation } from '../remote/operation.ts'
 import { RemoteLeases } from '../remote/remote-leases.ts'

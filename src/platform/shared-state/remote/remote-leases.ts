@@ -24,6 +24,11 @@ interface Asked {
 const maxName = 16_000
 /** Operations of one message at most: it keeps the other side busy for a few milliseconds. */
 const maxOperations = 256
+/**
+ * Messages on their way at most. Under load what is asked beyond them travels together in the next, which costs both
+ * sides less than a message each; a question waits for half a round trip at most.
+ */
+const maxUnderWay = 2
 /** Settlements wait for a reservation to travel with, ms. */
 const settleDelay = 5
 /** Between attempts after a failure that was no loss of contact, ms. */
@@ -36,8 +41,8 @@ interface Cargo {
 }
 
 /**
- * The client of counters and leases that are elsewhere. What is asked in one turn of the event loop travels in one
- * message, with the settlements that wait.
+ * The client of counters and leases that are elsewhere. What is asked in one turn of the event loop, and while two
+ * messages are on their way, travels in one message, with the settlements that wait.
  */
 export class RemoteLeases {
   readonly #transport: Transport
@@ -47,6 +52,7 @@ export class RemoteLeases {
   #asked: Asked[] = []
   /** A message is on its way that still takes on what is asked. */
   #boarding = false
+  #underWay = 0
   #delay: NodeJS.Timeout | undefined
   /** Settlements sent and not answered yet. */
   #sending = 0
@@ -149,8 +155,9 @@ export class RemoteLeases {
   }
 
   #schedule(): void {
-    if (this.#boarding) return
+    if (this.#boarding || this.#underWay === maxUnderWay) return
     this.#boarding = true
+    this.#underWay++
     this.#exchange()
   }
 
@@ -170,6 +177,7 @@ export class RemoteLeases {
       answers => {
         const { settled, asked } = load()
         this.#sending -= settled.length
+        this.#arrived()
         this.#answer(asked, answers)
         if (this.#settlements.length === 0) this.#release(true)
         else if (this.#settlements.length >= maxOperations || this.#flushed.length > 0) this.#schedule()
@@ -178,10 +186,16 @@ export class RemoteLeases {
       (error: Error) => {
         const { settled, asked } = load()
         this.#sending -= settled.length
+        this.#arrived()
         this.#fail(settled, asked, error)
         this.#release(false)
       },
     )
+  }
+
+  #arrived(): void {
+    this.#underWay--
+    if (this.#asked.length > 0) this.#schedule()
   }
 
   /** Closes the message: what is asked from now on needs another. */

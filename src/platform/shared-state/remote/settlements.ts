@@ -27,6 +27,13 @@ export class Settlements {
   }
 
   take(most: number): Settlement[] {
+    if (this.length <= most) {
+      // Nothing of what is taken stays here: held until there is much of it, it would grow old and be collected dearly.
+      const all = this.#first === 0 ? this.#waiting : this.#waiting.slice(this.#first)
+      this.#waiting = []
+      this.#first = 0
+      return all
+    }
     const taken = this.#waiting.slice(this.#first, this.#first + most)
     this.#first += taken.length
     this.#compact()
