@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { nodePath, root } from '../test/harness/gateway.ts'
 import { closedLoop, loadJob, runGenerator } from './closed-loop.ts'
@@ -51,6 +52,10 @@ const order: SubjectId[] = [
 ]
 /** A gateway's code is compiled by what it serves, the dearest parts last. */
 const warmUpSeconds = values.quick ? 2 : 8
+/** Before each plain slice, not counted: the machine, and V8, were with others meanwhile. */
+const leadInSeconds = values.quick ? 0 : 2
+/** `routeiq.release_memory_after_seconds` and a little. */
+const restSeconds = values.quick ? 0 : 130
 const settings = {
   seconds: Number(values.seconds ?? (values.quick ? 2 : 4)),
   repetitions: Number(values.repetitions ?? (values.quick ? 1 : 3)),
@@ -115,7 +120,14 @@ async function compare(context: SubjectContext, mock: Program): Promise<void> {
       p99: [],
       coldStartMs: [],
     }
-    const row: Measurements = { id, name: subjectNames[id], ...empty, errors: 0, rssAfterMiB: undefined }
+    const row: Measurements = {
+      id,
+      name: subjectNames[id],
+      ...empty,
+      errors: 0,
+      rssAfterMiB: undefined,
+      rssAtRestMiB: undefined,
+    }
     try {
       if (id !== 'direct') row.coldStartMs.push(...(await coldStarts(id, context)))
       const subject = await startSubject(id, context)
@@ -138,6 +150,13 @@ async function compare(context: SubjectContext, mock: Program): Promise<void> {
   for (const subject of subjects) {
     const program = subject.program ?? mock
     measured.get(subject.id)!.rssAfterMiB = program.rss() / 2 ** 20
+  }
+  if (restSeconds > 0) {
+    note(`${restSeconds} s without calls: what memory is given back`)
+    await sleep(restSeconds * 1000)
+    for (const subject of subjects) {
+      measured.get(subject.id)!.rssAtRestMiB = (subject.program ?? mock).rss() / 2 ** 20
+    }
   }
   const list = order.map(id => measured.get(id)).filter(row => row !== undefined)
   const scaling = wanted.includes('gateway-2') && !layout.twoIsAlone ? await scale(context) : undefined
@@ -186,12 +205,15 @@ async function warmUp(subject: Subject): Promise<void> {
 }
 
 async function measure(subject: Subject, row: Measurements, cores: CoreLayout): Promise<void> {
-  const { seconds } = settings
+  const { seconds, plainConnections: connections } = settings
+  if (leadInSeconds > 0) {
+    await closedLoop(subject, { seconds: leadInSeconds, connections, stream: false, cores: cores.load, folder })
+  }
   const pids = subject.program?.pids() ?? []
   const before = cpuSeconds(pids)
   const plain = await closedLoop(subject, {
     seconds,
-    connections: settings.plainConnections,
+    connections,
     stream: false,
     cores: cores.load,
     folder,

@@ -36,6 +36,7 @@ import { Reloader } from './reloader.ts'
 import { watchSecrets } from './secrets.ts'
 import { snapshotServices } from './services.ts'
 import { openState } from './shared-state.ts'
+import { SpareMemory } from './spare-memory.ts'
 
 /** One running gateway process: services, server, and how to end it. */
 export interface Runtime {
@@ -205,6 +206,13 @@ export async function createRuntime(
   }
   const fleet = fleetOf(local, gateway)
   announce(log, metrics.registry, denials, () => void fleet.reload().catch(() => undefined))
+  const spare = new SpareMemory({
+    after: () => gateway.snapshot.loaded.config.routeiq.release_memory_after_seconds * 1000,
+    calls: () => governed.ledger.appended,
+    inFlight: () => gateway.admission.inFlight,
+    log,
+  })
+  spare.start()
   const app = createServer({ gateway, fleet, management, authentication, loop: loop.services }, options.rootPath)
   if (options.configPath !== undefined) await announceFirstRun(authentication)
   let closing: Promise<void> | undefined
@@ -215,6 +223,7 @@ export async function createRuntime(
     secrets,
     close() {
       rotation?.close()
+      spare.close()
       closing ??= shutDown(gateway, governed, loop, doors, app, demo).then(async () => {
         authentication.close()
         await Promise.all([secrets.close(), learned.close()])

@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../platform/clock.ts'
+import { Recent } from '../../platform/recent.ts'
 import type { Denial } from './lookup.ts'
 import type { Principal } from './principal.ts'
 
@@ -48,9 +48,9 @@ export interface PrincipalCacheOptions {
  * seen lately are served from here: an outage never looks like a bad key.
  */
 export class PrincipalCache {
-  readonly #entries: LRUCache<string, Entry>
+  readonly #entries: Recent<Entry>
   /** Apart, so that a flood of wrong keys cannot push out those of real callers. */
-  readonly #absent: LRUCache<string, Entry>
+  readonly #absent: Recent<Entry>
   readonly #loading = new Map<string, Loading>()
   readonly #options: PrincipalCacheOptions
   /** Grows with every invalidation: a look-up that began before one is not kept. */
@@ -60,8 +60,8 @@ export class PrincipalCache {
 
   constructor(options: PrincipalCacheOptions) {
     this.#options = options
-    this.#entries = new LRUCache({ max: options.maxEntries })
-    this.#absent = new LRUCache({ max: options.maxEntries })
+    this.#entries = new Recent(options.maxEntries)
+    this.#absent = new Recent(options.maxEntries)
   }
 
   get size(): number {

@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../platform/clock.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
+import { Recent } from '../../platform/recent.ts'
 import { StoreUnavailable } from '../../platform/store/store.ts'
 import type { ChangeNotice } from '../management/change.ts'
 import { type Admitted, admitIdentity } from './admit-identity.ts'
@@ -33,7 +33,7 @@ interface Entry {
 /** Turns what a token says into a caller, by the rows it names, and remembers the answer by the whole token's hash. */
 export class TokenAdmission {
   readonly #options: TokenAdmissionOptions
-  readonly #entries: LRUCache<string, Entry>
+  readonly #entries: Recent<Entry>
   readonly #loading = new Map<string, Promise<Entry>>()
   /** For callers that may act for several teams: how to become the same bearer in another one. */
   readonly #choices = new WeakMap<Principal, { readonly bearer: Bearer; readonly teams: readonly string[] }>()
@@ -42,7 +42,7 @@ export class TokenAdmission {
 
   constructor(options: TokenAdmissionOptions) {
     this.#options = options
-    this.#entries = new LRUCache({ max: options.maxEntries })
+    this.#entries = new Recent(options.maxEntries)
   }
 
   /**

@@ -75,6 +75,8 @@ export interface LedgerState extends Backlog {
 export interface Ledger {
   /** Ask before a call: false when its record would have no place and `onFull` says to refuse. Costs nothing. */
   readonly accepting: boolean
+  /** Records taken since the start. Costs nothing. */
+  readonly appended: number
   /**
    * Appends and then calls `done`, before this turn of the event loop ends: end the response there. `written` false: the
    * disk takes nothing and the record is in memory for now, or it was dropped.
@@ -121,6 +123,9 @@ export function openLedger(options: LedgerOptions): Ledger {
   return {
     get accepting() {
       return journal.accepting
+    },
+    get appended() {
+      return journal.appended
     },
     append: (record, done) => journal.append(encodeRecord(record), done),
     keepBodies: (record, request, response, options) => bodies.keep(record, request, response, options),

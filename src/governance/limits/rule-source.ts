@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../platform/clock.ts'
 import { GatewayError } from '../../platform/errors/gateway-error.ts'
+import { Recent } from '../../platform/recent.ts'
 import type { Store } from '../../platform/store/store.ts'
 import type { Enforcement } from './enforcement.ts'
 import type { LimitRule } from './limit-rule.ts'
@@ -47,8 +47,8 @@ export class StoreRuleSource implements RuleSource {
   readonly #store: Store
   readonly #clock: Clock
   readonly #ttl: number
-  readonly #endUsers: LRUCache<string, Entry>
-  readonly #tags: LRUCache<string, Entry>
+  readonly #endUsers: Recent<Entry>
+  readonly #tags: Recent<Entry>
   readonly #loading = new Map<string, Promise<Found>>()
   /** Grows with every change: a look-up that began before one is not kept. */
   #generation = 0
@@ -57,8 +57,8 @@ export class StoreRuleSource implements RuleSource {
     this.#store = store
     this.#clock = clock
     this.#ttl = ttl
-    this.#endUsers = new LRUCache({ max: maxEntries })
-    this.#tags = new LRUCache({ max: maxEntries })
+    this.#endUsers = new Recent(maxEntries)
+    this.#tags = new Recent(maxEntries)
   }
 
   ofEndUser(id: string, enforcement: Enforcement): readonly LimitRule[] | Promise<readonly LimitRule[]> {
@@ -111,12 +111,12 @@ export class StoreRuleSource implements RuleSource {
       }
       // Asked for again, and kept for as long as the store is away. From a copy: setting an entry moves it to the front
       // of what is being walked, which then has no end.
-      for (const [name, entry] of [...cache.entries()]) cache.set(name, { ...entry, at: Number.NEGATIVE_INFINITY })
+      for (const [name, entry] of cache.entries()) cache.set(name, { ...entry, at: Number.NEGATIVE_INFINITY })
     }
   }
 
   #find(
-    cache: LRUCache<string, Entry>,
+    cache: Recent<Entry>,
     kind: string,
     id: string,
     enforcement: Enforcement,

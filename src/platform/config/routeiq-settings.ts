@@ -137,6 +137,12 @@ export const routeiqSettings = section({
     'How long callers seen before are still served while the store cannot be asked.',
     { unit: 's' },
   ),
+  release_memory_after_seconds: defaulted(
+    seconds,
+    120,
+    'How long nobody calls before a process that was busy gives memory back to the system: one pause of about 0.1 s. 0: never.',
+    { unit: 's' },
+  ),
   shutdown_timeout_seconds: defaulted(seconds, 30, 'How long calls in flight may finish after SIGTERM.', { unit: 's' }),
   log_level: defaulted(z.enum(logLevels), 'info', 'Least severe log line that is written.'),
 })

@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../../platform/clock.ts'
+import { Recent } from '../../../platform/recent.ts'
 import type { Outbound } from '../../../platform/security/outbound.ts'
 import { type LoadedFunction, withinTime } from '../load-function.ts'
 import { oneHeader, type PresentedRequest } from '../presented.ts'
@@ -42,7 +42,7 @@ export class JwtAuthenticator {
   readonly #options: JwtAuthenticatorOptions
   readonly #verifier: JwtVerifier
   readonly #userInfo: UserInfo | undefined
-  readonly #verified = new LRUCache<string, Verified>({ max: maxKept })
+  readonly #verified = new Recent<Verified>(maxKept)
 
   constructor(options: JwtAuthenticatorOptions) {
     this.#options = options

@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../../platform/clock.ts'
 import { GatewayError } from '../../../platform/errors/gateway-error.ts'
+import { Recent } from '../../../platform/recent.ts'
 import type { Outbound } from '../../../platform/security/outbound.ts'
 import { identityUnavailable, tokenRejected } from '../token-errors.ts'
 import type { Claims } from './claims.ts'
@@ -21,7 +21,7 @@ interface Entry {
 /** Asks the provider who an opaque access token belongs to (OpenID Connect Core §5.3). */
 export class UserInfo {
   readonly #options: UserInfoOptions
-  readonly #entries = new LRUCache<string, Entry>({ max: 5000 })
+  readonly #entries = new Recent<Entry>(5000)
   readonly #asking = new Map<string, Promise<Claims>>()
 
   constructor(options: UserInfoOptions) {

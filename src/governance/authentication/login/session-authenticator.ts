@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../../platform/clock.ts'
 import { GatewayError } from '../../../platform/errors/gateway-error.ts'
+import { Recent } from '../../../platform/recent.ts'
 import type { ChangeNotice } from '../../management/change.ts'
 import { compilePrincipal } from '../compile-principal.ts'
 import type { ControlPlane } from '../control-plane.ts'
@@ -38,7 +38,7 @@ interface Entry {
  */
 export class SessionAuthenticator {
   readonly #options: SessionAuthenticatorOptions
-  readonly #entries = new LRUCache<string, Entry>({ max: maxEntries })
+  readonly #entries = new Recent<Entry>(maxEntries)
   #generation = 0
 
   constructor(options: SessionAuthenticatorOptions) {

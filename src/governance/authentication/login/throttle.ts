@@ -1,7 +1,7 @@
-import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../../platform/clock.ts'
 import { GatewayError } from '../../../platform/errors/gateway-error.ts'
 import { newId } from '../../../platform/ids.ts'
+import { Recent } from '../../../platform/recent.ts'
 import { type LeaseItem, type SharedState, StateUnavailable } from '../../../platform/shared-state/shared-state.ts'
 import { tokenOf } from '../token-hash.ts'
 
@@ -32,13 +32,13 @@ export class LoginThrottle {
   readonly #clock: Clock
   readonly #limits: ThrottleLimits
   /** Used while the shared state is away: logins go on, and guessing stays bounded per process. */
-  readonly #local: LRUCache<string, { count: number; until: number }>
+  readonly #local: Recent<{ count: number; until: number }>
 
   constructor(state: SharedState, clock: Clock, limits: ThrottleLimits) {
     this.#state = state
     this.#clock = clock
     this.#limits = limits
-    this.#local = new LRUCache({ max: maxLocal })
+    this.#local = new Recent(maxLocal)
   }
 
   /** @throws GatewayError `rate_limit_exceeded` */

@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../../platform/clock.ts'
 import { GatewayError } from '../../../platform/errors/gateway-error.ts'
+import { Recent } from '../../../platform/recent.ts'
 import type { Outbound, OutboundResponse } from '../../../platform/security/outbound.ts'
 import { isRole, type Role } from '../../authorization/roles.ts'
 import { type Claims, idAt } from '../jwt/claims.ts'
@@ -30,9 +30,9 @@ interface Entry {
 /** Asks the authorization server about access tokens (RFC 7662, or a token-info endpoint). */
 export class Introspector {
   readonly #options: IntrospectorOptions
-  readonly #valid = new LRUCache<string, Entry>({ max: maxEntries })
+  readonly #valid = new Recent<Entry>(maxEntries)
   /** Apart, so that a flood of wrong tokens cannot push out good ones. */
-  readonly #refused = new LRUCache<string, Entry>({ max: maxEntries })
+  readonly #refused = new Recent<Entry>(maxEntries)
   readonly #asking = new Map<string, Promise<Entry>>()
 
   constructor(options: IntrospectorOptions) {
