@@ -245,7 +245,10 @@ async function runSoak(context: SubjectContext, minutes: number): Promise<void> 
   console.log(
     `slope over the second half: ${result.slopeMiBPerMinute.toFixed(2)} MiB per minute; errors ${result.errors}`,
   )
-  writeResults('soak', { machine: describeMachine(layout), minutes, ...result })
+  await sleep(restSeconds * 1000)
+  const rssAtRestMiB = (subject.program?.rss() ?? 0) / 2 ** 20
+  console.log(`${restSeconds} s later ${rssAtRestMiB.toFixed(1)} MiB`)
+  writeResults('soak', { machine: describeMachine(layout), minutes, ...result, rssAtRestMiB })
 }
 
 function writeResults(kind: string, results: object): void {

@@ -28,8 +28,13 @@ function pass(memory: SpareMemory, seconds: number): void {
   }
 }
 
-it('gives back once after a busy time, when nobody has called for so long', () => {
+it('gives back once after the start and after a busy time, when nobody has called for so long', () => {
   const memory = watched()
+  pass(memory, 119)
+  expect(collected).toBe(0)
+  pass(memory, 600)
+  expect(collected).toBe(1)
+  collected = 0
   ended = 5000
   pass(memory, 120)
   expect(collected).toBe(0)
@@ -44,7 +49,9 @@ it('gives back once after a busy time, when nobody has called for so long', () =
 
 it('does not disturb calls, pauses between them or a process that did little', () => {
   const memory = watched()
+  pass(memory, 600)
   ended = 999
+  collected = 0
   pass(memory, 600)
   expect(collected).toBe(0)
   ended = 5000

@@ -19,7 +19,7 @@ const fewCalls = 1000
  * Gives memory back when calls let up. V8 collects when something is allocated: after busy hours a process that nobody
  * calls would keep what they left, the room of the young generation and the code that only its start needed. One thorough
  * collection (0.1 s, nobody waits for it) returns 15 to 20 MB after short calls, 100 MB after streams. The second after
- * it costs twice as much processor time per call, so it comes only once after a busy time, and not at a short pause.
+ * it costs twice as much processor time per call, so it comes only once after a busy time or the start, and not at a short pause.
  */
 export class SpareMemory {
   readonly #options: SpareMemoryOptions
@@ -28,8 +28,8 @@ export class SpareMemory {
   #timer: NodeJS.Timeout | undefined
   #seen = 0
   #quietSince: number
-  /** Calls that had ended when it was last given back. */
-  #served = 0
+  /** Calls that had ended when it was last given back. The start is work as well. */
+  #served = Number.NEGATIVE_INFINITY
 
   constructor(options: SpareMemoryOptions) {
     this.#options = options
@@ -67,7 +67,14 @@ export class SpareMemory {
   }
 }
 
+/** Bytes of a heap that is collected as thoroughly as V8 can, in several rounds; a larger one would take seconds. */
+const largeHeap = 150_000_000
+
 function thorough(): (() => void) | undefined {
   const { gc } = globalThis
-  return gc && (() => void gc({ type: 'major', execution: 'sync', flavor: 'last-resort' }))
+  if (gc === undefined) return undefined
+  return () => {
+    const flavor = process.memoryUsage().heapUsed > largeHeap ? 'regular' : 'last-resort'
+    gc({ type: 'major', execution: 'sync', flavor })
+  }
 }

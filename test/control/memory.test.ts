@@ -40,10 +40,8 @@ it('gives memory back when calls let up, and goes on serving', async () => {
         for (let call = 0; call < 150; call++) await ask()
       }),
     )
-  expect(given()).toEqual([])
-  await busy()
-  const [first] = await eventually(async () => (given().length > 0 ? given() : undefined))
-  expect(first?.bytes).toBeGreaterThan(2_000_000)
+  const [start] = await eventually(async () => (given().length > 0 ? given() : undefined))
+  expect(start?.bytes).toBeGreaterThan(2_000_000)
   await busy()
   await eventually(async () => (given().length > 1 ? true : undefined))
   // One call is not worth another.
