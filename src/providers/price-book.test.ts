@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { factsFromConfig, PriceBook } from './price-book.ts'
 
 const shipped = new URL('../../data/model-prices.json', import.meta.url)
@@ -11,20 +11,6 @@ const whole = JSON.parse(text) as Record<string, Record<string, unknown>>
 const book = PriceBook.load()
 
 describe('the shipped price map', () => {
-  it('is read again for a look after a long time', () => {
-    vi.useFakeTimers()
-    try {
-      const later = PriceBook.load()
-      vi.advanceTimersByTime(60_000)
-      expect(later.get('gpt-4o')).toEqual(book.get('gpt-4o'))
-      vi.advanceTimersByTime(60_000)
-      expect(later.modelsOf('anthropic')).toEqual(book.modelsOf('anthropic'))
-      expect(later.get('no such model')).toBeUndefined()
-    } finally {
-      vi.useRealTimers()
-    }
-  })
-
   it('is one entry per line with keys ascending, as the reader needs it', () => {
     const lines = text.trimEnd().split('\n').slice(1, -1)
     const keys = lines.map(line => Object.keys(JSON.parse(`{${line.replace(/,$/, '')}}`)))

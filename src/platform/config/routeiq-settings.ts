@@ -140,7 +140,7 @@ export const routeiqSettings = section({
   release_memory_after_seconds: defaulted(
     seconds,
     120,
-    'How long nobody calls before a process gives memory back to the system, once after its start and after each busy time: one pause of about 0.1 s. 0: never.',
+    'How long nobody calls before a process gives memory back to the system, once after its start and after each busy time: one pause of about 0.1 s, then a second of dearer calls. Linux; not with MALLOC_MMAP_THRESHOLD_ set by hand. 0: never.',
     { unit: 's' },
   ),
   shutdown_timeout_seconds: defaulted(seconds, 30, 'How long calls in flight may finish after SIGTERM.', { unit: 's' }),

@@ -26,7 +26,7 @@ const maxName = 16_000
 const maxOperations = 256
 /**
  * Messages on their way at most. Under load what is asked beyond them travels together in the next, which costs both
- * sides less than a message each; a question waits for half a round trip at most.
+ * sides less than a message each; a question waits for one round trip at most.
  */
 const maxUnderWay = 2
 /** Settlements wait for a reservation to travel with, ms. */
